@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The templates clusters are made from: catalog items with the metadata that `cse install` and `cse template install` write.
+ * Read with the service session and kept for timing.cache.
+ */
+#ifndef WORKER_CATALOG_H
+#define WORKER_CATALOG_H
+
+#include "worker/cluster.h"
+#include "worker/thread.h"
+
+struct template_cache *template_cache_new(void) MUST_CHECK;
+void template_cache_free(struct template_cache **cache);
+
+/* All templates, sorted by name and revision descending; copies in the thread's arena. */
+int catalog_templates(struct thread_ctx *ctx, struct cluster_template **out, size_t *count,
+	struct error *err) MUST_CHECK;
+
+/* One of them; name NULL and revision 0 is the configured default. INVALID "Template 'T' at revision r not found." */
+int catalog_find(struct thread_ctx *ctx, const char *name, int64_t revision,
+	struct cluster_template *out, struct error *err) MUST_CHECK;
+
+#endif

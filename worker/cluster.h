@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A cluster's defined entity: the tenant's words (spec) and ours (status). Clients read entities
+ * straight from VCD with strict models, so nothing but the contract's keys is stored, and never a null.
+ */
+#ifndef WORKER_CLUSTER_H
+#define WORKER_CLUSTER_H
+
+#include "common/arena.h"
+#include "common/error.h"
+
+#include <json-c/json.h>
+
+struct cluster_spec {
+	const char *name, *org, *vdc; /* metadata */
+	const char *kind, *api_version;
+	int64_t control_planes, workers, nfs;
+	const char *control_plane_sizing, *control_plane_storage; /* NULL: not given */
+	const char *worker_sizing, *worker_storage;
+	const char *nfs_sizing, *nfs_storage;
+	const char *template;	/* NULL: server default */
+	int64_t revision;	/* 0: not given */
+	const char *network, *ssh_key;
+	bool rollback, expose;
+};
+
+/*
+ * Reads a request body or a stored entity member; unknown keys, wrong types, counts out of range
+ * (workers 0 to 100, control plane 1) and names that VCD or Kubernetes would refuse are INVALID, with path and
+ * value. Strings are borrowed from the object or live in the arena.
+ */
+int cluster_spec_read(struct cluster_spec *out, struct arena *arena, struct json_object *body,
+	struct error *err) MUST_CHECK;
+
+struct cluster_template {
+	const char *name, *kind, *os, *docker_version, *kubernetes, *kubernetes_version, *cni,
+		*cni_version;
+	const char *item_href, *item_name, *description, *deprecated;
+	const char *prepared; /* cse_prepared: version under /opt/cse; "" when unprepared */
+	int64_t revision;
+};
+
+/* The "entity" member for a create: complete spec, status with phase CREATE:IN_PROGRESS. Owned by the caller. */
+struct json_object *cluster_entity_new(const struct cluster_spec *spec,
+	const struct cluster_template *template, const char *task_href) MUST_CHECK;
+
+/* Phase texts, e.g. "CREATE:IN_PROGRESS", and the status part behind the colon. */
+bool cluster_phase_is(struct json_object *document, const char *status) MUST_CHECK;
+
+struct cluster_node {
+	const char *name, *ip; /* "" while unknown */
+	const char *sizing_class;
+};
+/* Sets status.nodes completely: control_plane object, workers and nfs lists. */
+void cluster_set_nodes(struct json_object *document, const struct cluster_node *control_plane,
+	const struct cluster_node *workers, size_t worker_count);
+
+/*
+ * Merges into a freshly read document only what one operation may change: its phase and task href,
+ * exposed, expose, counts. NULL and -1 leave a member as it is.
+ */
+struct cluster_change {
+	const char *phase, *task_href, *external_id;
+	int64_t exposed, expose, workers;
+};
+void cluster_apply(struct json_object *document, const struct cluster_change *change);
+
+#endif

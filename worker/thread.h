@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one worker thread owns: an AMQP connection, a VCD client (one curl handle) and an arena.
+ * Passed down, never global. Shared between threads, and nothing else: constant configuration,
+ * caches (each with its mutex), counters and the stop flag (atomics).
+ */
+#ifndef WORKER_THREAD_H
+#define WORKER_THREAD_H
+
+#include "common/arena.h"
+#include "config/config.h"
+
+#include <stdatomic.h>
+
+struct bus;
+struct vcd;
+struct vcd_shared;
+struct identity_cache;
+struct template_cache;
+
+enum { ORG_SLOTS = 64 };
+
+struct shared {
+	const struct config *config;
+	struct vcd_shared *vcd;		  /* service session (mutex inside) */
+	struct identity_cache *identities; /* who a token is (mutex inside) */
+	struct template_cache *templates; /* the catalog (mutex inside) */
+	_Atomic bool stop;		  /* SIGTERM: finish what is held, take nothing new */
+	_Atomic int slow_requests;	  /* threads now in handlers that call VCD more than once */
+	_Atomic int slow_by_org[ORG_SLOTS]; /* the same, by hash of the org */
+	char worker_id[64];		  /* "<host>-<pid>", for claims and logs */
+};
+
+struct thread_ctx {
+	struct shared *shared;
+	char name[24];	      /* "request-3", for logs */
+	struct bus *bus;      /* NULL while not connected */
+	struct vcd *vcd;      /* made on first use */
+	struct arena arena;   /* reset after each message */
+};
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VCD client of one thread: one stack for both APIs: request → log → authentication → curl.
+ *
+ * Authentication is the caller's token or the service session; the latter is made once for all
+ * threads, renewed once when VCD answers 401, and its password file is read again once when login is
+ * refused. Errors get their class from VCD's codes: BUSY (BUSY_ENTITY or "is busy"), GONE (404, and
+ * 403 "No access to entity" or "invalid" target), DENIED, EXPIRED, CONFLICT (DUPLICATE_NAME), INVALID, TRANSIENT
+ * (5xx, 429, no answer). Nothing is retried here.
+ */
+#ifndef WORKER_VCD_VCD_H
+#define WORKER_VCD_VCD_H
+
+#include "common/arena.h"
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/xml.h"
+#include "config/config.h"
+
+#include <json-c/json.h>
+
+struct vcd;
+struct vcd_shared;
+
+/* On whose behalf a call is made. */
+struct vcd_as {
+	const struct secret *token; /* the caller's; NULL: the service session */
+	const char *tenant_context; /* bare org UUID for X-VMWARE-VCLOUD-TENANT-CONTEXT; NULL: none */
+};
+#define VCD_SERVICE ((struct vcd_as){0})
+
+/* A look at one response. Strings live in the arena of the call. */
+struct vcd_answer {
+	int status;
+	const char *location, *link, *request_id;
+	const char *body;
+	size_t body_len;
+};
+
+struct vcd_shared *vcd_shared_new(const struct config *config) MUST_CHECK;
+/* Logs the service session out (at most 2 s) and frees. */
+void vcd_shared_free(struct vcd_shared **shared);
+
+struct vcd *vcd_new(struct vcd_shared *shared, bool (*tick)(void *), void *tick_data) MUST_CHECK;
+void vcd_free(struct vcd **vcd);
+
+/*
+ * Bounds all calls until the next vcd_begin: none lasts beyond end_ms, no mutating call (not GET) is
+ * started after mutate_until_ms (TRANSIENT "out of time"); both clock_ms() times. Results live in
+ * the arena. Resets the count of calls.
+ */
+void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms);
+struct arena *vcd_arena(struct vcd *vcd);
+int vcd_calls(const struct vcd *vcd); /* HTTP requests sent since vcd_begin */
+/* VCD's clock: the Date of the latest answer, ms since 1970; 0 before any answer. */
+int64_t vcd_now_ms(const struct vcd *vcd);
+const char *vcd_host(const struct vcd *vcd); /* "host:port", for building hrefs */
+/* "https://<host><path>", in the arena. */
+const char *vcd_href(struct vcd *vcd, const char *path_fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * The two dialects. path starts with '/'; for a href of VCD pass it as it is (its host must be VCD's,
+ * else DENIED: nobody is sent elsewhere by an answer). what names step and object for the error text.
+ */
+int vcd_get_xml(struct vcd *vcd, struct vcd_as as, const char *path, const char *what,
+	struct xml_doc **out, struct error *err) MUST_CHECK; /* caller frees the document */
+int vcd_send_xml(struct vcd *vcd, struct vcd_as as, const char *method, const char *path,
+	const char *content_type, const char *body, const char *what, struct xml_doc **out,
+	struct error *err) MUST_CHECK; /* out may be NULL; *out NULL when the answer has no body */
+int vcd_json(struct vcd *vcd, struct vcd_as as, const char *method, const char *path,
+	struct json_object *body, const char *what, struct vcd_answer *answer,
+	struct json_object **out, struct error *err) MUST_CHECK; /* body borrowed; out may be NULL */
+
+#endif
