@@ -29,6 +29,8 @@ struct sim_request {
 	struct xml_doc *xml;		    /* parsed and checked body of a legacy call, else NULL */
 	struct json_object *json;	    /* parsed body of a cloudapi call, else NULL */
 	struct arena *arena;		    /* lives until the reply was sent */
+	const char *uri, *query; /* as sent: path with query, and the query alone (NULL: none) */
+	const struct sim_route *route;
 };
 
 struct sim_reply {
@@ -39,6 +41,7 @@ struct sim_reply {
 	const char *location, *link;	/* NULL: not sent */
 	const char *token;		/* X-VMWARE-VCLOUD-ACCESS-TOKEN of a login */
 	const char *extra_header[2][2]; /* more name, value pairs */
+	struct json_object *headers;	/* more still: object name -> text, released after sending */
 	bool drop;			/* fault: close the connection instead of answering */
 	bool stall;			/* fault: accept and never answer */
 };
@@ -48,20 +51,30 @@ typedef void sim_handler_fn(struct sim *sim, const struct sim_request *req, stru
 enum sim_access { ACCESS_ANYONE, ACCESS_SESSION, ACCESS_SYSTEM }; /* SYSTEM: a user of the System org */
 
 struct sim_route {
-	const char *method;
-	const char *path; /* "/api/vApp/{id}/metadata": {…} matches one segment, "{*}" at the end the rest */
+	const char *method; /* "*": any */
+	/*
+	 * "/api/vApp/vapp-{id}/metadata": {…} matches one segment or its end, "{*}" at the end the rest.
+	 * A literal segment is preferred to a token. A slash at the end makes no difference.
+	 */
+	const char *path;
 	enum sim_access access;
 	const char *right; /* NULL: none; 403 with VCD's text when the session's role lacks it */
 	sim_handler_fn *handle;
 	bool unlocked; /* the handler takes the state lock itself (it waits for something) */
 };
 
-/* Route tables, one per module; each ends with a row whose method is NULL. */
+/*
+ * Route tables, one per module; each ends with a row whose method is NULL. For extension_routes
+ * neither Accept nor the body is checked, and no row's answer carries our content type rules.
+ */
 extern const struct sim_route auth_routes[], legacy_routes[], vapp_routes[], task_routes[],
 	cloudapi_routes[], entity_routes[], edge_routes[], extension_routes[];
 
 const char *sim_header(const struct sim_request *req, const char *name); /* NULL when absent */
 const char *sim_query(const struct sim_request *req, const char *name);  /* decoded; NULL when absent */
+struct json_object *sim_headers(const struct sim_request *req) MUST_CHECK; /* new: name -> text */
+/* Address and port of the client; the address lives in the request's arena. */
+const char *sim_peer(const struct sim_request *req, int *port);
 
 /* Answers. Content types repeat the API version, as VCD's do. Errors take the form of the API asked. */
 void reply_error(const struct sim_request *req, struct sim_reply *reply, int status,

@@ -137,6 +137,16 @@ struct sim_options { /* milliseconds; --set NAME=VALUE on the command line, POST
 	int64_t rde_nulls_strict, firewall_drop;
 };
 
+struct sim_amqp { /* the bridge's broker; host NULL: no bridge */
+	const char *host, *user, *password_file, *vhost;
+	int port;
+};
+
+/*
+ * Documents: members whose name starts with "_" are never shown.
+ * roles: {"id": urn, "name", "description", "_org": uuid, "_rights": [names]}. A right's id is
+ * urn:vcloud:right:<uuid>, made of its name by right_id().
+ */
 struct sim {
 	pthread_mutex_t lock; /* protects everything below it */
 	struct sim_options options;
@@ -150,6 +160,7 @@ struct sim {
 	struct json_object *networks, *edges, *nat_rules, *port_profiles, *entities, *entity_types,
 		*roles; /* arrays of documents; a rule also carries "_edge", never shown */
 	struct json_object *extension; /* {name, enabled, exchange, routingKey, filters[]} */
+	struct sim_amqp amqp;
 	const char *dir;	       /* private folder: certificates, guests */
 	const char *base_url;
 	struct sim_http *http;
@@ -191,6 +202,19 @@ void task_fail(struct sim_task *task, const char *minor, const char *fmt, ...) P
 
 /* The running task that locks this id, NULL when it is free. */
 struct sim_task *lock_holder(struct sim *sim, const char *id);
+
+/*
+ * Answers whether `session` may use the object `id` now: when a running task locks it, this is VCD's
+ * BUSY_ENTITY text ("The entity … is busy completing an operation …") in the arena, else NULL.
+ */
+struct arena;
+char *lock_busy_text(struct sim *sim, struct arena *arena, const char *type, const char *id);
+
+/* The URN of a right, always the same for the same name. */
+void right_id(const char *name, char urn[64]);
+
+/* Fills a fresh random UUID. */
+void uuid_make(char uuid[SIM_ID]);
 
 /* A string that lives as long as the simulator (freed by state_free). */
 char *keep(struct sim *sim, const char *text);
