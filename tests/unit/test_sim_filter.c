@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "common/json.h"
 #include "tests/vcdsim/filter.h"
 
-#include <cmocka.h>
+#include "common/json.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static const char document[] =
 	"{\"name\":\"Demo (1)\",\"id\":\"urn:vcloud:network:7\",\"count\":9,\"on\":true,"
