@@ -19,11 +19,24 @@ static void free_tokener(struct json_tokener **tokener)
 	json_tokener_free(*tokener);
 }
 
+/* Only blanks may stand behind the value. */
+static bool only_blanks(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!strchr(" \t\r\n", text[i]))
+			return false;
+	}
+	return true;
+}
+
 struct json_object *json_parse(const char *text, size_t len, int depth, struct error *err)
 {
-	CLEANUP(free_tokener) struct json_tokener *tokener = json_tokener_new_ex(depth);
-	struct json_object *object;
+	CLEANUP(free_tokener)
+	struct json_tokener *tokener = json_tokener_new_ex(depth);
+	CLEANUP(json_release)
+	struct json_object *object = NULL;
 	enum json_tokener_error status;
+	size_t end;
 
 	if (!tokener)
 		abort();
@@ -32,29 +45,27 @@ struct json_object *json_parse(const char *text, size_t len, int depth, struct e
 		return NULL;
 	}
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	/* The NUL at the end tells the tokener that a number is complete. */
 	object = json_tokener_parse_ex(tokener, text, (int)len);
 	status = json_tokener_get_error(tokener);
-	if (status == json_tokener_continue && !object) {
+	end = json_tokener_get_parse_end(tokener);
+	if (status == json_tokener_continue) {
+		/* A number or word at the very end is complete only when a NUL follows it. */
 		object = json_tokener_parse_ex(tokener, "", 1);
 		status = json_tokener_get_error(tokener);
+		end = len;
 	}
 	if (status != json_tokener_success) {
-		json_object_put(object);
-		error_set(err, ERR_INVALID, "JSON text is malformed at byte %zu: %s",
-			json_tokener_get_parse_end(tokener), json_tokener_error_desc(status));
+		error_set(err, ERR_INVALID, "JSON text is malformed at byte %zu: %s", end,
+			json_tokener_error_desc(status));
 		return NULL;
 	}
-	for (size_t at = json_tokener_get_parse_end(tokener); at < len; at++) {
-		if (!strchr(" \t\r\n", text[at])) {
-			json_object_put(object);
-			error_set(err, ERR_INVALID, "JSON text goes on at byte %zu", at);
-			return NULL;
-		}
+	if (!only_blanks(text + end, len - end)) {
+		error_set(err, ERR_INVALID, "JSON text goes on at byte %zu", end);
+		return NULL;
 	}
 	if (!object)
 		error_set(err, ERR_INVALID, "JSON text is null");
-	return object;
+	return STEAL(object);
 }
 
 /* Copies the next key of a dotted path; false at the end. */
@@ -99,7 +110,7 @@ int64_t json_int(struct json_object *object, const char *path, int64_t fallback)
 	struct json_object *member = json_at(object, path);
 
 	return json_object_is_type(member, json_type_int) ? json_object_get_int64(member)
-							   : fallback;
+							  : fallback;
 }
 
 bool json_flag(struct json_object *object, const char *path, bool fallback)
@@ -107,11 +118,10 @@ bool json_flag(struct json_object *object, const char *path, bool fallback)
 	struct json_object *member = json_at(object, path);
 
 	return json_object_is_type(member, json_type_boolean) ? json_object_get_boolean(member)
-							       : fallback;
+							      : fallback;
 }
 
-int json_need_str(
-	struct json_object *object, const char *path, const char **out, struct error *err)
+int json_need_str(struct json_object *object, const char *path, const char **out, struct error *err)
 {
 	struct json_object *member = json_at(object, path);
 
@@ -209,9 +219,9 @@ void json_drop_nulls(struct json_object *object)
 
 char *json_text(struct arena *arena, struct json_object *object)
 {
-	return arena_strdup(arena,
-		json_object_to_json_string_ext(
-			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	return arena_strdup(
+		arena, json_object_to_json_string_ext(
+			       object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 struct json_object *json_copy(struct json_object *object)

@@ -18,9 +18,11 @@ void json_release(struct json_object **object);
 
 /*
  * Parses exactly one value: strict UTF-8, no NUL bytes, nothing behind it, nesting at most depth.
- * INVALID with the parser's reason and the offset. The caller releases the result.
+ * json-c's one leniency stays: keys and strings in single quotes. INVALID with the parser's reason
+ * and the offset. The caller releases the result.
  */
-struct json_object *json_parse(const char *text, size_t len, int depth, struct error *err) MUST_CHECK;
+struct json_object *json_parse(
+	const char *text, size_t len, int depth, struct error *err) MUST_CHECK;
 
 /* Member lookup along a dotted path ("status.nodes.control_plane"); NULL when absent or null. */
 struct json_object *json_at(struct json_object *object, const char *path) MUST_CHECK;
@@ -34,8 +36,8 @@ bool json_flag(struct json_object *object, const char *path, bool fallback);
  * Required members: INVALID "<path> is missing" or "<path> must be a string". A string with NUL
  * bytes inside is refused. Numbers must be JSON integers in range.
  */
-int json_need_str(struct json_object *object, const char *path, const char **out, struct error *err)
-	MUST_CHECK;
+int json_need_str(struct json_object *object, const char *path, const char **out,
+	struct error *err) MUST_CHECK;
 int json_need_int(struct json_object *object, const char *path, int64_t min, int64_t max,
 	int64_t *out, struct error *err) MUST_CHECK;
 
@@ -43,7 +45,8 @@ int json_need_int(struct json_object *object, const char *path, int64_t min, int
 void json_set_str(struct json_object *object, const char *path, const char *text);
 void json_set_int(struct json_object *object, const char *path, int64_t number);
 void json_set_bool(struct json_object *object, const char *path, bool value);
-void json_set(struct json_object *object, const char *path, struct json_object *value); /* takes it */
+void json_set(
+	struct json_object *object, const char *path, struct json_object *value); /* takes it */
 void json_remove(struct json_object *object, const char *path);
 
 /* Removes every member that is null, at every level. */
