@@ -4,8 +4,9 @@
  * confirms, acknowledge; heartbeats also while the thread waits for something else (bus_tick).
  *
  * Channel 1 consumes and publishes to our own objects. Channel 2 carries replies: an exchange that
- * does not exist closes only that channel. After the first read or write error the socket is dropped
- * without a polite close, and bus_is_dead() stays true: delivery tags die with their connection.
+ * does not exist closes only that channel. After the first read or write error the socket is
+ * dropped without a polite close, and bus_is_dead() stays true: delivery tags die with their
+ * connection.
  */
 #ifndef COMMON_AMQP_H
 #define COMMON_AMQP_H
@@ -25,8 +26,8 @@ struct bus_options {
 	int heartbeat_s;
 	bool tls;
 	const char *ca_file, *cert_file, *key_file; /* NULL: system CAs, no client certificate */
-	const char *name;			     /* shown by the broker's management */
-	int timeout_ms;				     /* connect, login and each RPC */
+	const char *name;			    /* shown by the broker's management */
+	int timeout_ms;				    /* connect, login and each RPC */
 };
 
 struct delivery {
@@ -56,9 +57,9 @@ enum queue_kind { QUEUE_QUORUM, QUEUE_EXCLUSIVE };
 struct queue_spec {
 	const char *name;
 	enum queue_kind kind;
-	int64_t ttl_ms;		 /* queue TTL; 0: none */
-	int64_t delivery_limit;	 /* 0: none */
-	int64_t max_length;	 /* 0: none */
+	int64_t ttl_ms;			  /* queue TTL; 0: none */
+	int64_t delivery_limit;		  /* 0: none */
+	int64_t max_length;		  /* 0: none */
 	const char *dead_letter_exchange; /* NULL: none; "" is the default exchange */
 	const char *dead_letter_key;
 	bool dead_letter_at_least_once; /* with overflow reject-publish */
@@ -73,8 +74,9 @@ bool bus_is_dead(const struct bus *bus);    /* true also for NULL */
 bool bus_is_blocked(const struct bus *bus); /* the broker has blocked publishing (memory alarm) */
 
 /*
- * Declarations. CONFLICT: exists with other arguments (the text names them); GONE: a passive one does
- * not exist. Both leave the connection usable. *count, if not NULL, is the number of ready messages.
+ * Declarations. CONFLICT: exists with other arguments (the text names them); GONE: a passive one
+ * does not exist. Both leave the connection usable. *count, if not NULL, is the number of ready
+ * messages.
  */
 int bus_declare_exchange(struct bus *bus, const char *name, const char *type, bool passive,
 	struct error *err) MUST_CHECK;
@@ -88,9 +90,9 @@ int bus_consume(struct bus *bus, const char *queue, struct error *err) MUST_CHEC
 int bus_cancel(struct bus *bus, struct error *err) MUST_CHECK;
 
 /*
- * Waits up to timeout_ms for one message. 1 with *out (strings in the arena), 0 when the time is up,
- * -1 TRANSIENT when the connection died or the consumer was cancelled by the broker. One delivery is
- * held at a time: the next call comes after bus_ack.
+ * Waits up to timeout_ms for one message. 1 with *out (strings in the arena), 0 when the time is
+ * up, -1 TRANSIENT when the connection died or the consumer was cancelled by the broker. One
+ * delivery is held at a time: the next call comes after bus_ack.
  */
 int bus_receive(struct bus *bus, struct arena *arena, size_t max_bytes, int timeout_ms,
 	struct delivery *out, struct error *err) MUST_CHECK;
@@ -98,21 +100,21 @@ int bus_receive(struct bus *bus, struct arena *arena, size_t max_bytes, int time
 int bus_ack(struct bus *bus, uint64_t tag, struct error *err) MUST_CHECK;
 
 /*
- * Publishes on channel 1 and waits for the broker's confirm up to timeout_ms (while the broker blocks
- * publishing the wait goes on). GONE: unroutable or no such exchange; TRANSIENT: connection died,
- * negative confirm or no confirm in time.
+ * Publishes on channel 1 and waits for the broker's confirm up to timeout_ms (while the broker
+ * blocks publishing the wait goes on). GONE: unroutable or no such exchange; TRANSIENT: connection
+ * died, negative confirm or no confirm in time.
  */
-int bus_publish(struct bus *bus, const struct message *message, int timeout_ms, struct error *err)
-	MUST_CHECK;
+int bus_publish(struct bus *bus, const struct message *message, int timeout_ms,
+	struct error *err) MUST_CHECK;
 
 /* The same for a reply on channel 2, which is opened again after the broker closed it. */
-int bus_reply(struct bus *bus, const struct message *message, int timeout_ms, struct error *err)
-	MUST_CHECK;
+int bus_reply(struct bus *bus, const struct message *message, int timeout_ms,
+	struct error *err) MUST_CHECK;
 
 /*
- * Sends the heartbeat that is due and notes what arrived, without blocking: cancel or close mark the
- * connection dead, blocked sets the flag, a second delivery is a protocol error. Call at least every
- * second while a delivery is held. False when the connection is dead.
+ * Sends the heartbeat that is due and notes what arrived, without blocking: cancel or close mark
+ * the connection dead, blocked sets the flag, a second delivery is a protocol error. Call at least
+ * every second while a delivery is held. False when the connection is dead.
  */
 bool bus_tick(struct bus *bus);
 

@@ -38,7 +38,8 @@ char *arena_strndup(struct arena *arena, const char *text, size_t len)
 
 char *arena_printf(struct arena *arena, const char *fmt, ...)
 {
-	CLEANUP(free_str) char *text = NULL;
+	CLEANUP(free_str)
+	char *text = NULL;
 	va_list args;
 	int len;
 

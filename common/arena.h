@@ -14,7 +14,7 @@ struct arena_piece;
 
 struct arena {
 	struct arena_piece *pieces; /* newest first */
-	size_t bytes;               /* handed out since the last reset */
+	size_t bytes;		    /* handed out since the last reset */
 };
 
 /* Zeroed memory that lives until the reset. Never NULL. */

@@ -59,7 +59,8 @@ bool buf_add_str(struct buf *buf, const char *text)
 
 bool buf_printf(struct buf *buf, const char *fmt, ...)
 {
-	CLEANUP(free_str) char *text = NULL;
+	CLEANUP(free_str)
+	char *text = NULL;
 	va_list args;
 	int len;
 

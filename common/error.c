@@ -70,8 +70,7 @@ int error_wrap(struct error *err, const char *fmt, ...)
 	len = format(err, 0, fmt, args);
 	va_end(args);
 	if (len < sizeof(err->msg))
-		len += (size_t)snprintf(
-			err->msg + len, sizeof(err->msg) - len, ": %s", cause.msg);
+		len += (size_t)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", cause.msg);
 	mark_cut(err, len);
 	return -1;
 }

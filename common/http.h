@@ -14,11 +14,12 @@
 struct http_client;
 
 struct http_options {
-	const char *ca_file;	/* NULL: the system's */
+	const char *ca_file; /* NULL: the system's */
 	const char *user_agent;
 	size_t body_max_bytes; /* a longer response body is an error */
 	long connect_timeout_ms;
-	/* Called about once a second and on traffic while a request runs; false aborts the request. */
+	/* Called about once a second and on traffic while a request runs; false aborts the request.
+	 */
 	bool (*tick)(void *data);
 	void *tick_data;
 };
@@ -27,10 +28,10 @@ struct http_request {
 	const char *method;
 	const char *url;
 	const char *accept;
-	const char *content_type;	/* NULL: no body */
-	const char *const *headers;	/* more "Name: value" lines, NULL-terminated; may be NULL */
-	const struct secret *bearer;	/* Authorization: Bearer; NULL: none */
-	const struct secret *basic;	/* "user:password" for Authorization: Basic; NULL: none */
+	const char *content_type;    /* NULL: no body */
+	const char *const *headers;  /* more "Name: value" lines, NULL-terminated; may be NULL */
+	const struct secret *bearer; /* Authorization: Bearer; NULL: none */
+	const struct secret *basic;  /* "user:password" for Authorization: Basic; NULL: none */
 	const char *body;
 	size_t body_len;
 	long timeout_ms; /* whole request; > 0 */
@@ -57,10 +58,12 @@ void http_client_free(struct http_client **client);
 
 /*
  * Blocks until the response is complete or timeout_ms is over. Any HTTP status is a success here.
- * The response lives in the arena. TRANSIENT: no or half an answer (name, connect, timeout, reset, cut
- * body); DENIED: the peer's certificate is not trusted; INVALID: the body is larger than allowed.
+ * The response lives in the arena. TRANSIENT: no or half an answer (name, connect, timeout, reset,
+ * cut body); DENIED: the peer's certificate is not trusted; INVALID: the body is larger than
+ * allowed.
  */
-int http_perform(struct http_client *client, struct arena *arena, const struct http_request *request,
-	struct http_response *out, struct error *err) MUST_CHECK;
+int http_perform(struct http_client *client, struct arena *arena,
+	const struct http_request *request, struct http_response *out,
+	struct error *err) MUST_CHECK;
 
 #endif

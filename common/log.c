@@ -91,7 +91,8 @@ static void add_context(struct buf *line, bool json)
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
-	CLEANUP(buf_release) struct buf line;
+	CLEANUP(buf_release)
+	struct buf line;
 	bool json = !isatty(STDERR_FILENO);
 	char now[CLOCK_ISO_SIZE];
 
@@ -99,8 +100,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 		return;
 	buf_init(&line, LINE_MAX_BYTES);
 	clock_iso(now, clock_wall_ms());
-	buf_printf(&line, json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"" : "%s %s %s", now,
-		level_names[level], event);
+	buf_printf(&line, json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"" : "%s %s %s",
+		now, level_names[level], event);
 	add_context(&line, json);
 	for (; fields->name; fields++) {
 		if (fields->text)

@@ -71,7 +71,8 @@ static int check_file(int fd, const char *path, struct error *err)
 
 int secret_read_file(struct secret *out, const char *path, struct error *err)
 {
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	CLEANUP(close_fd)
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char text[SECRET_MAX_BYTES + 1];
 	ssize_t len;
 

@@ -141,7 +141,8 @@ const char *str_urn_uuid(const char *urn)
 	return colon ? colon + 1 : str_or(urn, "");
 }
 
-static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+static const char unreserved[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
 
 char *str_percent_encode(struct arena *arena, const char *text)
 {

@@ -7,7 +7,7 @@
 
 bool str_eq(const char *a, const char *b);    /* NULL equals only NULL */
 bool str_eq_ci(const char *a, const char *b); /* ASCII case ignored */
-bool str_empty(const char *text);             /* NULL or "" */
+bool str_empty(const char *text);	      /* NULL or "" */
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 const char *str_or(const char *text, const char *otherwise); /* otherwise when NULL */

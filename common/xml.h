@@ -35,12 +35,13 @@ struct xml_node *xml_root(struct xml_doc *doc);
 struct xml_doc *xml_copy(const struct xml_node *node) MUST_CHECK;
 
 bool xml_is(const struct xml_node *node, const char *ns, const char *name); /* NULL node: false */
-const char *xml_name(const struct xml_node *node); /* local name */
+const char *xml_name(const struct xml_node *node);			    /* local name */
 
 /* First child element and next sibling of that name; name NULL = any element. NULL at the end. */
 struct xml_node *xml_child(const struct xml_node *parent, const char *ns, const char *name);
 struct xml_node *xml_next(const struct xml_node *node, const char *ns, const char *name);
-/* Descent along VCLOUD-namespace names: xml_path(vm, "NetworkConnectionSection/NetworkConnection"). */
+/* Descent along VCLOUD-namespace names: xml_path(vm, "NetworkConnectionSection/NetworkConnection").
+ */
 struct xml_node *xml_path(const struct xml_node *node, const char *path);
 /* First descendant in document order, the node itself included. */
 struct xml_node *xml_find(struct xml_node *node, const char *ns, const char *name);
@@ -59,7 +60,8 @@ size_t xml_count(const struct xml_node *node);
 size_t xml_depth(const struct xml_node *node);
 
 /* Editing a fetched document before it is sent back. The new element comes last in its parent. */
-struct xml_node *xml_add(struct xml_node *parent, const char *ns, const char *name, const char *text);
+struct xml_node *xml_add(
+	struct xml_node *parent, const char *ns, const char *name, const char *text);
 void xml_set_attr(struct xml_node *node, const char *ns, const char *name, const char *value);
 void xml_remove(struct xml_node *node);
 /* The document or one element as text with an XML declaration; lives in the arena. */

@@ -21,7 +21,8 @@ void xw_open(struct xml_writer *writer, const char *name);
 void xw_close(struct xml_writer *writer);
 
 /* Attributes and namespace declarations of the element just opened. NULL value: left out. */
-void xw_ns(struct xml_writer *writer, const char *prefix, const char *uri); /* prefix NULL: default */
+void xw_ns(
+	struct xml_writer *writer, const char *prefix, const char *uri); /* prefix NULL: default */
 void xw_attr(struct xml_writer *writer, const char *name, const char *value);
 void xw_attr_int(struct xml_writer *writer, const char *name, int64_t value);
 

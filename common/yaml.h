@@ -24,8 +24,8 @@ struct yaml_leaves {
 };
 
 /*
- * Reads one document. INVALID "<name>:<line>:<column>: <what>, expected <what>"; a duplicate key is an
- * error. The leaves live in the arena.
+ * Reads one document. INVALID "<name>:<line>:<column>: <what>, expected <what>"; a duplicate key is
+ * an error. The leaves live in the arena.
  */
 int yaml_read(struct yaml_leaves *out, struct arena *arena, const char *name, const char *text,
 	size_t len, struct error *err) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: one table (params.def) parses, ranges, documents and prints every key. The only
- * reader of configuration files and of the environment. Constant once loaded.
+ * The configuration: one table (params.def) parses, ranges, documents and prints every key. The
+ * only reader of configuration files and of the environment. Constant once loaded.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -51,7 +51,8 @@ struct config {
 	int64_t timing_rungs[4]; /* "1 5 15 60" */
 };
 
-/* Loads file (defaults < file < environment CSE_WORKER_<PATH>). INVALID: file, line, column, expected. */
+/* Loads file (defaults < file < environment CSE_WORKER_<PATH>). INVALID: file, line, column,
+ * expected. */
 int config_load(struct config *out, const char *path, struct error *err) MUST_CHECK;
 void config_release(struct config *config);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The templates clusters are made from: catalog items with the metadata that `cse install` and `cse template install` write.
- * Read with the service session and kept for timing.cache.
+ * The templates clusters are made from: catalog items with the metadata that `cse install` and `cse
+ * template install` write. Read with the service session and kept for timing.cache.
  */
 #ifndef WORKER_CATALOG_H
 #define WORKER_CATALOG_H
@@ -16,7 +16,8 @@ void template_cache_free(struct template_cache **cache);
 int catalog_templates(struct thread_ctx *ctx, struct cluster_template **out, size_t *count,
 	struct error *err) MUST_CHECK;
 
-/* One of them; name NULL and revision 0 is the configured default. INVALID "Template 'T' at revision r not found." */
+/* One of them; name NULL and revision 0 is the configured default. INVALID "Template 'T' at
+ * revision r not found." */
 int catalog_find(struct thread_ctx *ctx, const char *name, int64_t revision,
 	struct cluster_template *out, struct error *err) MUST_CHECK;
 

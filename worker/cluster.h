@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A cluster's defined entity: the tenant's words (spec) and ours (status). Clients read entities
- * straight from VCD with strict models, so nothing but the contract's keys is stored, and never a null.
+ * straight from VCD with strict models, so nothing but the contract's keys is stored, and never a
+ * null.
  */
 #ifndef WORKER_CLUSTER_H
 #define WORKER_CLUSTER_H
@@ -18,16 +19,16 @@ struct cluster_spec {
 	const char *control_plane_sizing, *control_plane_storage; /* NULL: not given */
 	const char *worker_sizing, *worker_storage;
 	const char *nfs_sizing, *nfs_storage;
-	const char *template;	/* NULL: server default */
-	int64_t revision;	/* 0: not given */
+	const char *template; /* NULL: server default */
+	int64_t revision;     /* 0: not given */
 	const char *network, *ssh_key;
 	bool rollback, expose;
 };
 
 /*
  * Reads a request body or a stored entity member; unknown keys, wrong types, counts out of range
- * (workers 0 to 100, control plane 1) and names that VCD or Kubernetes would refuse are INVALID, with path and
- * value. Strings are borrowed from the object or live in the arena.
+ * (workers 0 to 100, control plane 1) and names that VCD or Kubernetes would refuse are INVALID,
+ * with path and value. Strings are borrowed from the object or live in the arena.
  */
 int cluster_spec_read(struct cluster_spec *out, struct arena *arena, struct json_object *body,
 	struct error *err) MUST_CHECK;
@@ -40,7 +41,8 @@ struct cluster_template {
 	int64_t revision;
 };
 
-/* The "entity" member for a create: complete spec, status with phase CREATE:IN_PROGRESS. Owned by the caller. */
+/* The "entity" member for a create: complete spec, status with phase CREATE:IN_PROGRESS. Owned by
+ * the caller. */
 struct json_object *cluster_entity_new(const struct cluster_spec *spec,
 	const struct cluster_template *template, const char *task_href) MUST_CHECK;
 

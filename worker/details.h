@@ -5,8 +5,9 @@
  *	cse-worker/1 <deployment> {"op":"create","request":"…","wanted":{…},"claim":{…},…}
  *
  * It is the only thing an operation remembers that cannot be read from VCD again. `wanted` never
- * changes after the task was made; verdict and revivals are carried forward by every write. If you add
- * a member: extend the table in details.c, keep the line under the limit, keep older lines readable.
+ * changes after the task was made; verdict and revivals are carried forward by every write. If you
+ *add a member: extend the table in details.c, keep the line under the limit, keep older lines
+ *readable.
  */
 #ifndef WORKER_DETAILS_H
 #define WORKER_DETAILS_H
@@ -19,11 +20,11 @@ enum operation { OPERATION_CREATE, OPERATION_UPDATE, OPERATION_DELETE };
 enum { DETAILS_MAX_BYTES = 1024 };
 
 struct details_wanted {
-	int64_t workers;	/* -1: not part of this operation */
-	int64_t expose;		/* 0, 1; -1: not part of this operation */
-	const char *template;	/* NULL: as above, for each string */
-	int64_t revision;	/* 0: unset */
-	int64_t rollback;	/* 0, 1; -1: unset */
+	int64_t workers;      /* -1: not part of this operation */
+	int64_t expose;	      /* 0, 1; -1: not part of this operation */
+	const char *template; /* NULL: as above, for each string */
+	int64_t revision;     /* 0: unset */
+	int64_t rollback;     /* 0, 1; -1: unset */
 	const char *ssh_sha256;
 };
 
@@ -43,10 +44,10 @@ struct details_verdict {
 struct details {
 	const char *deployment;
 	enum operation op;
-	const char *request; /* id of VCD's request, the key against duplicates */
-	const char *cluster, *vapp; /* URN, uuid; NULL until known */
+	const char *request;		  /* id of VCD's request, the key against duplicates */
+	const char *cluster, *vapp;	  /* URN, uuid; NULL until known */
 	const char *vdc, *network, *edge; /* URNs resolved with the caller's token at admission */
-	const char *supersedes; /* task uuid, for delete */
+	const char *supersedes;		  /* task uuid, for delete */
 	struct details_wanted wanted;
 	struct details_claim claim;
 	int64_t revivals;
@@ -57,11 +58,12 @@ struct details {
 struct details details_new(const char *deployment, enum operation op, const char *request);
 
 /* The line, in the arena. INTERNAL when it would exceed the limit (the cause is cut first). */
-char *details_encode(struct arena *arena, const struct details *details, struct error *err) MUST_CHECK;
+char *details_encode(
+	struct arena *arena, const struct details *details, struct error *err) MUST_CHECK;
 
 /*
- * 1 and *out filled (strings in the arena) when the text is a record of ours for this deployment, 0 when
- * it is somebody else's or empty, -1 INVALID when it carries our marker but cannot be read.
+ * 1 and *out filled (strings in the arena) when the text is a record of ours for this deployment, 0
+ * when it is somebody else's or empty, -1 INVALID when it carries our marker but cannot be read.
  */
 int details_decode(struct details *out, struct arena *arena, const char *deployment,
 	const char *text, struct error *err) MUST_CHECK;

@@ -26,8 +26,9 @@ int identity_get(struct thread_ctx *ctx, const struct secret *token, int64_t wai
 	struct identity *out, struct error *err) MUST_CHECK;
 
 /*
- * Does one of the caller's roles hold the right, e.g. "vApp: Delete"? Asked with the service session
- * (GET /cloudapi/1.0.0/roles/{id}/rights), cached by role. DENIED names the right that is missing.
+ * Does one of the caller's roles hold the right, e.g. "vApp: Delete"? Asked with the service
+ * session (GET /cloudapi/1.0.0/roles/{id}/rights), cached by role. DENIED names the right that is
+ * missing.
  */
 int identity_need_right(struct thread_ctx *ctx, const struct identity *who, const char *right,
 	struct error *err) MUST_CHECK;

@@ -15,8 +15,9 @@ enum { CLUSTER_NAME_MAX = 25 };
 bool cluster_name_valid(const char *name) MUST_CHECK;
 
 /*
- * VM names of one operation: "mstr-x1y2", "node-…", "nfsd-…": 4 base-36 characters of a SHA-256 over cluster,
- * role, operation id, index and a counter that grows while the name is in `taken` (NULL-terminated).
+ * VM names of one operation: "mstr-x1y2", "node-…", "nfsd-…": 4 base-36 characters of a SHA-256
+ * over cluster, role, operation id, index and a counter that grows while the name is in `taken`
+ * (NULL-terminated).
  */
 const char *vm_name(struct arena *arena, const char *cluster_urn, enum role role,
 	const char *operation_id, unsigned index, const char *const *taken) MUST_CHECK;

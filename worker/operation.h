@@ -24,7 +24,8 @@ struct operation_message {
 /* JSON text, in the arena. */
 char *operation_encode(struct arena *arena, const struct operation_message *message) MUST_CHECK;
 
-/* INVALID names the member; an unknown version is FORMAT (it goes on a long rung, not to parking). */
+/* INVALID names the member; an unknown version is FORMAT (it goes on a long rung, not to parking).
+ */
 int operation_decode(struct operation_message *out, struct arena *arena, const char *text,
 	size_t len, struct error *err) MUST_CHECK;
 

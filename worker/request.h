@@ -19,10 +19,11 @@ struct request {
 	const char *method; /* GET, PUT, POST, DELETE */
 	const char *path;
 	const char *api_version; /* of Accept: "35.0"; "0.0" when it cannot be told */
-	const char *tokens[REQUEST_TOKENS_MAX]; /* {…} parts of the route, decoded; NULL when absent */
-	struct json_object *query; /* name → last value; never NULL */
-	struct json_object *body;  /* parsed body; NULL when there was none */
-	struct secret token;	   /* the caller's; empty when none was sent */
+	const char
+		*tokens[REQUEST_TOKENS_MAX]; /* {…} parts of the route, decoded; NULL when absent */
+	struct json_object *query;	     /* name → last value; never NULL */
+	struct json_object *body;	     /* parsed body; NULL when there was none */
+	struct secret token;		     /* the caller's; empty when none was sent */
 	bool redelivered;
 	int64_t received_ms; /* clock_ms() of the delivery */
 };
@@ -37,19 +38,19 @@ struct reply {
 	int minor_code; /* of an error: -1, or 4000 to 4029 */
 };
 
-typedef int handler_fn(struct thread_ctx *ctx, const struct request *req, struct reply *reply,
-	struct error *err);
+typedef int handler_fn(
+	struct thread_ctx *ctx, const struct request *req, struct reply *reply, struct error *err);
 
 /* A handler that only says so: ERR_INVALID "<what> is not supported by this version". */
-int handle_unsupported(struct thread_ctx *ctx, const struct request *req, struct reply *reply,
-	struct error *err);
+int handle_unsupported(
+	struct thread_ctx *ctx, const struct request *req, struct reply *reply, struct error *err);
 
 /* Handlers, one file per noun in worker/handlers/. */
-handler_fn handle_system_get, handle_system_put;		/* system.c */
-handler_fn handle_templates;					/* template.c */
-handler_fn handle_cluster_create;				/* cluster_create.c */
-handler_fn handle_cluster_info, handle_cluster_config;		/* cluster_get.c */
-handler_fn handle_cluster_update;				/* cluster_update.c */
-handler_fn handle_cluster_delete;				/* cluster_delete.c */
+handler_fn handle_system_get, handle_system_put;       /* system.c */
+handler_fn handle_templates;			       /* template.c */
+handler_fn handle_cluster_create;		       /* cluster_create.c */
+handler_fn handle_cluster_info, handle_cluster_config; /* cluster_get.c */
+handler_fn handle_cluster_update;		       /* cluster_update.c */
+handler_fn handle_cluster_delete;		       /* cluster_delete.c */
 
 #endif

@@ -22,21 +22,21 @@ enum { ORG_SLOTS = 64 };
 
 struct shared {
 	const struct config *config;
-	struct vcd_shared *vcd;		  /* service session (mutex inside) */
+	struct vcd_shared *vcd;		   /* service session (mutex inside) */
 	struct identity_cache *identities; /* who a token is (mutex inside) */
-	struct template_cache *templates; /* the catalog (mutex inside) */
-	_Atomic bool stop;		  /* SIGTERM: finish what is held, take nothing new */
-	_Atomic int slow_requests;	  /* threads now in handlers that call VCD more than once */
+	struct template_cache *templates;  /* the catalog (mutex inside) */
+	_Atomic bool stop;		   /* SIGTERM: finish what is held, take nothing new */
+	_Atomic int slow_requests; /* threads now in handlers that call VCD more than once */
 	_Atomic int slow_by_org[ORG_SLOTS]; /* the same, by hash of the org */
-	char worker_id[64];		  /* "<host>-<pid>", for claims and logs */
+	char worker_id[64];		    /* "<host>-<pid>", for claims and logs */
 };
 
 struct thread_ctx {
 	struct shared *shared;
-	char name[24];	      /* "request-3", for logs */
-	struct bus *bus;      /* NULL while not connected */
-	struct vcd *vcd;      /* made on first use */
-	struct arena arena;   /* reset after each message */
+	char name[24];	    /* "request-3", for logs */
+	struct bus *bus;    /* NULL while not connected */
+	struct vcd *vcd;    /* made on first use */
+	struct arena arena; /* reset after each message */
 };
 
 #endif

@@ -31,6 +31,8 @@ struct sim_request {
 	struct arena *arena;		    /* lives until the reply was sent */
 	const char *uri, *query; /* as sent: path with query, and the query alone (NULL: none) */
 	const struct sim_route *route;
+	const char *request_id; /* stands in brackets before every error text */
+	struct sim *sim;
 };
 
 struct sim_reply {
@@ -83,6 +85,7 @@ void reply_no_access(const struct sim_request *req, struct sim_reply *reply, con
 	const char *id); /* 403: forbidden or not there, VCD does not tell which */
 void reply_json(const struct sim_request *req, struct sim_reply *reply, int status,
 	struct json_object *body); /* takes body */
+/* type is the media type without version, "application/vnd.vmware.vcloud.vApp+xml". */
 void reply_xml(const struct sim_request *req, struct sim_reply *reply, int status, const char *type,
 	char *body, size_t len);
 void reply_task(const struct sim_request *req, struct sim_reply *reply, const struct sim_task *task);

@@ -7,6 +7,7 @@
 #ifndef VCDSIM_STATE_H
 #define VCDSIM_STATE_H
 
+#include "common/arena.h"
 #include "common/base.h"
 #include "common/error.h"
 
@@ -41,6 +42,7 @@ struct sim_session {
 	struct sim_user *user;
 	struct json_object *rights; /* as they were at login */
 	int64_t last_use_ms, started_ms;
+	bool ended; /* logged out or expired; sessions are freed only with the simulator */
 };
 
 /*
@@ -135,6 +137,7 @@ struct sim_options { /* milliseconds; --set NAME=VALUE on the command line, POST
 	int64_t clone_ms, task_ms, boot_ms, extra_latency_ms, reply_timeout_ms, session_idle_ms;
 	int64_t extra_mode; /* 0 live, 1 next boot, 2 never: does a running guest see VCD's new keys */
 	int64_t rde_nulls_strict, firewall_drop;
+	int64_t ns_prefix; /* 1: legacy answers carry the prefix ns2: instead of a default namespace */
 };
 
 struct sim_amqp { /* the bridge's broker; host NULL: no bridge */
@@ -169,6 +172,7 @@ struct sim {
 	struct sim_guests *guests;
 	struct sim_calls *calls;
 	struct json_object *seed; /* owns the strings borrowed above */
+	struct arena kept;	  /* of keep() */
 	bool stopping;
 };
 
@@ -192,12 +196,15 @@ bool session_has_right(const struct sim_session *session, const char *right);
 bool session_sees_org(const struct sim_session *session, const struct sim_org *org);
 
 /*
- * Starts a native task that ends after delay_ms and then calls done (may be NULL). The caller fills
- * owner and locks at once, still under the lock.
+ * Starts a native task that ends after delay_ms and then calls done (may be NULL); a negative delay
+ * means that only task_finish() ends it. The caller fills owner and locks at once, still under the
+ * lock. session NULL: nobody's task.
  */
 struct sim_task *task_start(struct sim *sim, struct sim_session *session, const char *operation_name,
 	const char *operation, int64_t delay_ms, void (*done)(struct sim *, struct sim_task *),
 	void *object);
+void task_finish(struct sim *sim, struct sim_task *task); /* now, whatever its time */
+bool task_is_final(const struct sim_task *task);
 void task_fail(struct sim_task *task, const char *minor, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* The running task that locks this id, NULL when it is free. */
@@ -207,7 +214,6 @@ struct sim_task *lock_holder(struct sim *sim, const char *id);
  * Answers whether `session` may use the object `id` now: when a running task locks it, this is VCD's
  * BUSY_ENTITY text ("The entity … is busy completing an operation …") in the arena, else NULL.
  */
-struct arena;
 char *lock_busy_text(struct sim *sim, struct arena *arena, const char *type, const char *id);
 
 /* The URN of a right, always the same for the same name. */

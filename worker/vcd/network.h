@@ -12,7 +12,8 @@ struct vcd_network {
 	int64_t free_addresses;
 };
 
-/* GET /cloudapi/1.0.0/orgVdcNetworks?filter=name==…;_context==<vdc>, VDC-group networks included. */
+/* GET /cloudapi/1.0.0/orgVdcNetworks?filter=name==…;_context==<vdc>, VDC-group networks included.
+ */
 int vcd_network_find(struct vcd *vcd, struct vcd_as as, const char *vdc_urn, const char *name,
 	struct vcd_network *out, struct error *err) MUST_CHECK;
 
@@ -43,8 +44,8 @@ struct vcd_nat_rule {
 };
 
 /* GET …/nat/rules, all pages by cursor. Right "Organization vDC Gateway: View NAT". */
-int vcd_nat_list(struct vcd *vcd, struct vcd_as as, const char *edge_urn,
-	struct vcd_nat_rule **out, size_t *count, struct error *err) MUST_CHECK;
+int vcd_nat_list(struct vcd *vcd, struct vcd_as as, const char *edge_urn, struct vcd_nat_rule **out,
+	size_t *count, struct error *err) MUST_CHECK;
 /*
  * POST …/nat/rules: DNAT of one port. Returns the task's href; the rule's id only a later listing
  * tells. Right "Organization vDC Gateway: Configure NAT". BUSY while the edge is changing.
@@ -55,8 +56,8 @@ int vcd_nat_delete(struct vcd *vcd, struct vcd_as as, const char *edge_urn, cons
 	const char **task, struct error *err) MUST_CHECK;
 
 /*
- * Finds the application port profile of that name for exactly one TCP port in the edge owner's context
- * (several: lowest id), or makes a TENANT one and waits for its task. *id is its URN.
+ * Finds the application port profile of that name for exactly one TCP port in the edge owner's
+ * context (several: lowest id), or makes a TENANT one and waits for its task. *id is its URN.
  */
 int vcd_port_profile(struct vcd *vcd, const char *owner_urn, const char *org_urn, const char *name,
 	int port, const char **id, struct error *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who and where: sessions, roles, orgs, virtual data centres, and what is in them to choose from. */
+/* Who and where: sessions, roles, orgs, virtual data centres, and what is in them to choose from.
+ */
 #ifndef WORKER_VCD_ORG_H
 #define WORKER_VCD_ORG_H
 
@@ -11,9 +12,10 @@ struct vcd_session {
 	size_t role_count;
 };
 
-/* GET /cloudapi/1.0.0/sessions/current with the caller's token. EXPIRED when VCD does not know it. */
-int vcd_session_current(struct vcd *vcd, struct vcd_as as, struct vcd_session *out,
-	struct error *err) MUST_CHECK;
+/* GET /cloudapi/1.0.0/sessions/current with the caller's token. EXPIRED when VCD does not know it.
+ */
+int vcd_session_current(
+	struct vcd *vcd, struct vcd_as as, struct vcd_session *out, struct error *err) MUST_CHECK;
 
 /* GET /cloudapi/1.0.0/roles/{urn}/rights, all pages; service session. Names in the arena. */
 int vcd_role_rights(struct vcd *vcd, const char *role_urn, const char ***names, size_t *count,
@@ -37,8 +39,8 @@ struct vcd_vdc {
 };
 
 /*
- * Query orgVdc (adminOrgVdc with org_uuid for a system administrator) by exact name, then GET /api/vdc/{id}.
- * GONE names the VDC.
+ * Query orgVdc (adminOrgVdc with org_uuid for a system administrator) by exact name, then GET
+ * /api/vdc/{id}. GONE names the VDC.
  */
 int vcd_vdc_find(struct vcd *vcd, struct vcd_as as, const char *name, const char *org_uuid,
 	bool as_admin, struct vcd_vdc *out, struct error *err) MUST_CHECK;
@@ -47,7 +49,8 @@ int vcd_vdc_find(struct vcd *vcd, struct vcd_as as, const char *name, const char
 int vcd_vdc_sizing_policies(struct vcd *vcd, struct vcd_as as, const char *vdc_urn,
 	struct vcd_ref **out, size_t *count, struct error *err) MUST_CHECK;
 
-/* Metadata entries of an entity href ("…/metadata" is added). Service session sees SYSTEM entries. */
+/* Metadata entries of an entity href ("…/metadata" is added). Service session sees SYSTEM entries.
+ */
 struct vcd_metadata {
 	const char *domain; /* GENERAL or SYSTEM */
 	const char *visibility;
@@ -66,7 +69,7 @@ int vcd_catalog_items(struct vcd *vcd, const char *org, const char *catalog, str
 /* A catalog item's template: its first VM, which compose takes as source. Service session. */
 struct vcd_template {
 	struct vcd_ref vm;
-	int nic_index;	/* PrimaryNetworkConnectionIndex */
+	int nic_index; /* PrimaryNetworkConnectionIndex */
 };
 int vcd_template_get(struct vcd *vcd, const char *item_href, struct vcd_template *out,
 	struct error *err) MUST_CHECK;

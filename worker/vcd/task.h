@@ -34,25 +34,25 @@ struct vcd_task_write {
 };
 
 /*
- * POST /api/tasksList/{org}: an external task owned by the org, initiated by the user, status running.
- * Service session; right "Task: Update" (system administrator).
+ * POST /api/tasksList/{org}: an external task owned by the org, initiated by the user, status
+ * running. Service session; right "Task: Update" (system administrator).
  */
 int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 	const char *user_uuid, const char *user_name, const struct vcd_task_write *write,
 	struct vcd_task *out, struct error *err) MUST_CHECK;
 
 /* GET /api/task/{id}. */
-int vcd_task_get(struct vcd *vcd, const char *uuid, struct vcd_task *out, struct error *err)
-	MUST_CHECK;
+int vcd_task_get(
+	struct vcd *vcd, const char *uuid, struct vcd_task *out, struct error *err) MUST_CHECK;
 
 /* PUT /api/task/{id}: read's owner and user are repeated; the answer goes to *out (may be NULL). */
 int vcd_task_put(struct vcd *vcd, const struct vcd_task *read, const struct vcd_task_write *write,
 	struct vcd_task *out, struct error *err) MUST_CHECK;
 
 /*
- * Waits inside a pass for one of VCD's own tasks by href: polls until it is final or max_ms are over.
- * 0: success; -1 TRANSIENT "still running" when the time is up; INVALID with VCD's error text when it failed
- * (BUSY when the failure was a lock).
+ * Waits inside a pass for one of VCD's own tasks by href: polls until it is final or max_ms are
+ * over. 0: success; -1 TRANSIENT "still running" when the time is up; INVALID with VCD's error text
+ * when it failed (BUSY when the failure was a lock).
  */
 int vcd_task_wait(struct vcd *vcd, const char *href, int64_t max_ms, const char *what,
 	struct error *err) MUST_CHECK;

@@ -24,7 +24,7 @@ struct vcd_vapp {
 	const char *uuid, *href, *name, *description, *owner_urn, *owner_name, *vdc_href;
 	int status; /* as VCD numbers it: 0 composing, 4 on, 8 off, 10 mixed, -1 failed */
 	bool deployed;
-	const char *task_href; /* of the running task in its Tasks element; "" when idle */
+	const char *task_href;	/* of the running task in its Tasks element; "" when idle */
 	const char *task_error; /* text of a failed one; "" else */
 	int64_t lease_deploy_s, lease_storage_s; /* 0: never */
 	struct vcd_vm *vms;
@@ -40,13 +40,14 @@ void vcd_vapp_release(struct vcd_vapp *vapp);
 struct vcd_vm *vcd_vapp_vm(const struct vcd_vapp *vapp, const char *name);
 const char *vcd_vm_extra(const struct vcd_vm *vm, const char *key);
 
-/* Query vApp (adminVApp for the service session) by exact name in a VDC. *uuid "" when there is none. */
+/* Query vApp (adminVApp for the service session) by exact name in a VDC. *uuid "" when there is
+ * none. */
 int vcd_vapp_find(struct vcd *vcd, struct vcd_as as, bool as_admin, const char *vdc_uuid,
 	const char *name, const char **uuid, struct error *err) MUST_CHECK;
 
 struct vcd_compose_vm {
-	const char *name;   /* VM, computer and host name */
-	const char *script; /* customization script */
+	const char *name;		       /* VM, computer and host name */
+	const char *script;		       /* customization script */
 	const struct vcd_ref *storage_profile; /* NULL: the VDC's default */
 	const struct vcd_ref *sizing_policy;   /* NULL: the template's */
 };
@@ -59,23 +60,26 @@ struct vcd_compose {
 };
 
 /*
- * POST /api/vdc/{uuid}/action/composeVApp with all VMs, nothing powered on, lease 0/0. 201 at once; VCD
- * clones afterwards. *uuid and *task name the result. CONFLICT: a vApp of this name exists. Rights of the
- * caller as "vApp Author". INVALID when the call would exceed VCD's limits (400 KB, 3500 elements).
+ * POST /api/vdc/{uuid}/action/composeVApp with all VMs, nothing powered on, lease 0/0. 201 at once;
+ * VCD clones afterwards. *uuid and *task name the result. CONFLICT: a vApp of this name exists.
+ * Rights of the caller as "vApp Author". INVALID when the call would exceed VCD's limits (400 KB,
+ * 3500 elements).
  */
 int vcd_compose(struct vcd *vcd, struct vcd_as as, const char *vdc_uuid,
-	const struct vcd_compose *spec, const char **uuid, const char **task, struct error *err)
-	MUST_CHECK;
+	const struct vcd_compose *spec, const char **uuid, const char **task,
+	struct error *err) MUST_CHECK;
 
 /*
- * POST …/vm-{uuid}/action/reconfigureVm: name, the fetched VirtualHardwareSection and the changed keys;
+ * POST …/vm-{uuid}/action/reconfigureVm: name, the fetched VirtualHardwareSection and the changed
+ * keys;
  * "" as value removes a key. Others stay. *task to wait for.
  */
 int vcd_vm_reconfigure(struct vcd *vcd, const struct vcd_vm *vm, const struct vcd_extra *changes,
 	size_t count, const char **task, struct error *err) MUST_CHECK;
 
 /* POST {href}/power/action/powerOn and {href}/action/undeploy (powerOff) of a vApp or VM. */
-int vcd_power_on(struct vcd *vcd, const char *href, const char **task, struct error *err) MUST_CHECK;
+int vcd_power_on(
+	struct vcd *vcd, const char *href, const char **task, struct error *err) MUST_CHECK;
 /* GONE is not an error here: *task is "" when it was not running. */
 int vcd_undeploy(struct vcd *vcd, struct vcd_as as, const char *href, const char **task,
 	struct error *err) MUST_CHECK;

@@ -3,10 +3,10 @@
  * The VCD client of one thread: one stack for both APIs: request → log → authentication → curl.
  *
  * Authentication is the caller's token or the service session; the latter is made once for all
- * threads, renewed once when VCD answers 401, and its password file is read again once when login is
- * refused. Errors get their class from VCD's codes: BUSY (BUSY_ENTITY or "is busy"), GONE (404, and
- * 403 "No access to entity" or "invalid" target), DENIED, EXPIRED, CONFLICT (DUPLICATE_NAME), INVALID, TRANSIENT
- * (5xx, 429, no answer). Nothing is retried here.
+ * threads, renewed once when VCD answers 401, and its password file is read again once when login
+ * is refused. Errors get their class from VCD's codes: BUSY (BUSY_ENTITY or "is busy"), GONE (404,
+ * and 403 "No access to entity" or "invalid" target), DENIED, EXPIRED, CONFLICT (DUPLICATE_NAME),
+ * INVALID, TRANSIENT (5xx, 429, no answer). Nothing is retried here.
  */
 #ifndef WORKER_VCD_VCD_H
 #define WORKER_VCD_VCD_H
@@ -25,7 +25,8 @@ struct vcd_shared;
 /* On whose behalf a call is made. */
 struct vcd_as {
 	const struct secret *token; /* the caller's; NULL: the service session */
-	const char *tenant_context; /* bare org UUID for X-VMWARE-VCLOUD-TENANT-CONTEXT; NULL: none */
+	const char
+		*tenant_context; /* bare org UUID for X-VMWARE-VCLOUD-TENANT-CONTEXT; NULL: none */
 };
 #define VCD_SERVICE ((struct vcd_as){0})
 
@@ -45,9 +46,9 @@ struct vcd *vcd_new(struct vcd_shared *shared, bool (*tick)(void *), void *tick_
 void vcd_free(struct vcd **vcd);
 
 /*
- * Bounds all calls until the next vcd_begin: none lasts beyond end_ms, no mutating call (not GET) is
- * started after mutate_until_ms (TRANSIENT "out of time"); both clock_ms() times. Results live in
- * the arena. Resets the count of calls.
+ * Bounds all calls until the next vcd_begin: none lasts beyond end_ms, no mutating call (not GET)
+ * is started after mutate_until_ms (TRANSIENT "out of time"); both clock_ms() times. Results live
+ * in the arena. Resets the count of calls.
  */
 void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms);
 struct arena *vcd_arena(struct vcd *vcd);
@@ -59,8 +60,9 @@ const char *vcd_host(const struct vcd *vcd); /* "host:port", for building hrefs 
 const char *vcd_href(struct vcd *vcd, const char *path_fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
- * The two dialects. path starts with '/'; for a href of VCD pass it as it is (its host must be VCD's,
- * else DENIED: nobody is sent elsewhere by an answer). what names step and object for the error text.
+ * The two dialects. path starts with '/'; for a href of VCD pass it as it is (its host must be
+ * VCD's, else DENIED: nobody is sent elsewhere by an answer). what names step and object for the
+ * error text.
  */
 int vcd_get_xml(struct vcd *vcd, struct vcd_as as, const char *path, const char *what,
 	struct xml_doc **out, struct error *err) MUST_CHECK; /* caller frees the document */
@@ -69,6 +71,7 @@ int vcd_send_xml(struct vcd *vcd, struct vcd_as as, const char *method, const ch
 	struct error *err) MUST_CHECK; /* out may be NULL; *out NULL when the answer has no body */
 int vcd_json(struct vcd *vcd, struct vcd_as as, const char *method, const char *path,
 	struct json_object *body, const char *what, struct vcd_answer *answer,
-	struct json_object **out, struct error *err) MUST_CHECK; /* body borrowed; out may be NULL */
+	struct json_object **out,
+	struct error *err) MUST_CHECK; /* body borrowed; out may be NULL */
 
 #endif
