@@ -18,8 +18,9 @@ void json_release(struct json_object **object);
 
 /*
  * Parses exactly one value: strict UTF-8, no NUL bytes, nothing behind it, nesting at most depth.
- * json-c's one leniency stays: keys and strings in single quotes. INVALID with the parser's reason
- * and the offset. The caller releases the result.
+ * json-c's own leniencies stay (single quotes, NaN, Infinity): typed getters do not take them for
+ * more than they are. INVALID with the parser's reason and the offset. The caller releases the
+ * result.
  */
 struct json_object *json_parse(
 	const char *text, size_t len, int depth, struct error *err) MUST_CHECK;
