@@ -64,6 +64,8 @@ struct xml_node *xml_add(
 	struct xml_node *parent, const char *ns, const char *name, const char *text);
 void xml_set_attr(struct xml_node *node, const char *ns, const char *name, const char *value);
 void xml_remove(struct xml_node *node);
+/* A heap copy of text in which '?' stands for what XML cannot hold; the caller frees it. */
+char *xml_clean(const char *text) MUST_CHECK;
 /* The document or one element as text with an XML declaration; lives in the arena. */
 char *xml_serialise(struct arena *arena, const struct xml_node *node, size_t *len) MUST_CHECK;
 
