@@ -19,7 +19,8 @@ struct config_strings {
 
 /* One member per row of params.def, named after its path with '.' turned into '_'. */
 struct config {
-	struct arena arena; /* owns every string */
+	struct arena arena;   /* owns every string */
+	const char **origins; /* where each row's value came from, in the order of the table */
 	const char *deployment;
 	const char *log_level;
 
