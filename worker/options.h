@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line: one command, few options. Reads nothing but its arguments. */
+#ifndef WORKER_OPTIONS_H
+#define WORKER_OPTIONS_H
+
+#include "common/base.h"
+
+#include <stdio.h>
+
+enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
+
+struct options {
+	enum command command;
+	const char *config_path; /* borrowed from argv */
+	bool print_config;
+	bool print_example;
+};
+
+/* The exit statuses of the program. */
+enum { EXIT_OK = 0, EXIT_PROBLEM = 1, EXIT_USAGE = 2 };
+
+/* Fills *out. False when the arguments are wrong; *problem is then a sentence without full stop. */
+bool options_parse(struct options *out, int argc, char **argv, const char **problem) MUST_CHECK;
+
+void options_usage(FILE *out);
+
+#endif
