@@ -8,6 +8,7 @@
 
 #include "worker/cluster.h"
 #include "worker/thread.h"
+#include "worker/vcd/org.h"
 
 struct template_cache *template_cache_new(void) MUST_CHECK;
 void template_cache_free(struct template_cache **cache);
@@ -20,5 +21,13 @@ int catalog_templates(struct thread_ctx *ctx, struct cluster_template **out, siz
  * revision r not found." */
 int catalog_find(struct thread_ctx *ctx, const char *name, int64_t revision,
 	struct cluster_template *out, struct error *err) MUST_CHECK;
+
+/* The VM that a compose call clones for this template; kept like the rest. */
+int catalog_source(struct thread_ctx *ctx, const struct cluster_template *template,
+	struct vcd_template *out, struct error *err) MUST_CHECK;
+
+/* A catalog item with its metadata as a template; false when a required key is missing. Borrows. */
+bool template_read(struct cluster_template *out, const struct vcd_ref *item,
+	const struct vcd_metadata *entries, size_t count) MUST_CHECK;
 
 #endif

@@ -33,6 +33,16 @@ struct cluster_spec {
 int cluster_spec_read(struct cluster_spec *out, struct arena *arena, struct json_object *body,
 	struct error *err) MUST_CHECK;
 
+/*
+ * An update may change counts and expose only: INVALID "Invalid input values found in [...]" names
+ * every other member of the spec in which `wanted` differs from `stored`.
+ */
+int cluster_spec_compare(const struct cluster_spec *stored, const struct cluster_spec *wanted,
+	struct arena *arena, struct error *err) MUST_CHECK;
+
+/* Removes keys from an entity member that clients' models refuse; false when there were some. */
+bool cluster_drop_unknown(struct json_object *entity);
+
 struct cluster_template {
 	const char *name, *kind, *os, *docker_version, *kubernetes, *kubernetes_version, *cni,
 		*cni_version;

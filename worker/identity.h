@@ -33,6 +33,10 @@ int identity_get(struct thread_ctx *ctx, const struct secret *token, int64_t wai
 int identity_need_right(struct thread_ctx *ctx, const struct identity *who, const char *right,
 	struct error *err) MUST_CHECK;
 
+/* The same as a question: *out tells; an error only when VCD could not be asked. */
+int identity_has_right(struct thread_ctx *ctx, const struct identity *who, const char *right,
+	bool *out, struct error *err) MUST_CHECK;
+
 struct identity_cache *identity_cache_new(const struct config *config) MUST_CHECK;
 void identity_cache_free(struct identity_cache **cache);
 
