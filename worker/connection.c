@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/connection.h"
+
+#include "common/clock.h"
+#include "worker/topology.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { CONNECT_LIMIT_MS = 5000, PAUSE_FIRST_MS = 200, PAUSE_MAX_MS = 15000, PAUSE_STEP_MS = 200 };
+
+static int connect_bus(struct thread_ctx *ctx, struct error *err)
+{
+	const struct config *config = ctx->shared->config;
+	char name[sizeof(ctx->shared->worker_id) + sizeof(ctx->name) + 1];
+	struct bus_options options = {.hosts = config->broker_hosts.items,
+		.host_count = config->broker_hosts.count,
+		.vhost = config->broker_vhost,
+		.user = config->broker_user,
+		.password = &config->broker_password,
+		.heartbeat_s = (int)config->broker_heartbeat_s,
+		.tls = config->broker_tls_enabled,
+		.ca_file = config->broker_tls_ca_file,
+		.cert_file = config->broker_tls_cert_file,
+		.key_file = config->broker_tls_key_file,
+		.name = name,
+		.timeout_ms = CONNECT_LIMIT_MS};
+
+	snprintf(name, sizeof(name), "%s/%s", ctx->shared->worker_id, ctx->name);
+	return bus_connect(&ctx->bus, &options, err);
+}
+
+int connection_open(struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err)
+{
+	uint32_t ready = 0;
+
+	connection_close(ctx);
+	if (connect_bus(ctx, err))
+		return -1;
+	if (topology_declare(ctx->bus, ctx->shared->config, &ctx->arena, &ready, err) ||
+		bus_consume(ctx->bus, queue, err)) {
+		connection_close(ctx);
+		return -1;
+	}
+	if (backlog)
+		*backlog = ready;
+	return 0;
+}
+
+void connection_close(struct thread_ctx *ctx)
+{
+	bus_free(&ctx->bus);
+}
+
+static unsigned random_below(unsigned limit)
+{
+	unsigned number = 0;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		number = (unsigned)clock_ms();
+	return number % limit;
+}
+
+void connection_pause(struct thread_ctx *ctx, unsigned attempt)
+{
+	unsigned base = attempt < 7 ? PAUSE_FIRST_MS << attempt : PAUSE_MAX_MS;
+	int64_t end;
+
+	if (base > PAUSE_MAX_MS)
+		base = PAUSE_MAX_MS;
+	end = clock_ms() + base / 2 + random_below(base / 2 + 1);
+	while (clock_ms() < end && !atomic_load(&ctx->shared->stop))
+		clock_sleep_ms(PAUSE_STEP_MS);
+}
+
+bool connection_tick(void *data)
+{
+	struct thread_ctx *ctx = data;
+
+	return bus_tick(ctx->bus);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread's way to the broker: connect as configured, and wait sensibly when it does not work. */
+#ifndef WORKER_CONNECTION_H
+#define WORKER_CONNECTION_H
+
+#include "common/amqp.h"
+#include "worker/thread.h"
+
+/*
+ * Connects ctx->bus, declares all objects and starts consuming `queue`. Replaces a dead connection.
+ * *backlog, if not NULL, is what stood in the request queue. Errors leave ctx->bus NULL.
+ */
+int connection_open(
+	struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err) MUST_CHECK;
+
+/* Ends the connection: politely when it is healthy. */
+void connection_close(struct thread_ctx *ctx);
+
+/*
+ * Sleeps before the next attempt: longer each time up to 15 s, with jitter, so that a broker that
+ * comes back does not meet all threads at once. Returns early when the worker stops.
+ */
+void connection_pause(struct thread_ctx *ctx, unsigned attempt);
+
+/* For struct http_options.tick and vcd_new: keeps the thread's connection alive. data: thread_ctx.
+ */
+bool connection_tick(void *data);
+
+#endif

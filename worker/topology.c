@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/topology.h"
+
+#include "common/log.h"
+#include "common/str.h"
+
+#include <inttypes.h>
+
+enum { DELIVERY_LIMIT = 5, PARKED_MAX = 10000 };
+#define PARKED_MS (INT64_C(14) * 24 * 3600 * 1000)
+
+const char *topology_request_queue(const struct config *config)
+{
+	return config->queues_routing_key;
+}
+
+const char *topology_operations_queue(struct arena *arena, const struct config *config)
+{
+	return arena_printf(arena, "%s.operations", config->queues_prefix);
+}
+
+const char *topology_delay_queue(struct arena *arena, const struct config *config, int64_t ms)
+{
+	bool whole = ms % 1000 == 0;
+
+	return arena_printf(arena, "%s.operations.delay.%" PRId64 "%s", config->queues_prefix,
+		whole ? ms / 1000 : ms, whole ? "s" : "ms");
+}
+
+const char *topology_parked_queue(struct arena *arena, const struct config *config)
+{
+	return arena_printf(arena, "%s.parked", config->queues_prefix);
+}
+
+const char *topology_events_exchange(struct arena *arena, const struct config *config)
+{
+	return arena_printf(arena, "%s.events", config->queues_prefix);
+}
+
+/* No dead-letter target: requests carry bearer tokens, and VCD has answered the caller by then. */
+static struct queue_spec request_queue(const struct config *config)
+{
+	return (struct queue_spec){.name = topology_request_queue(config),
+		.kind = QUEUE_QUORUM,
+		.ttl_ms = config->timing_request_ttl};
+}
+
+/* An existing queue of other making: used as it is, and said what it lacks. */
+static int use_request_queue(
+	struct bus *bus, const struct config *config, uint32_t *backlog, struct error *err)
+{
+	struct queue_spec wanted = request_queue(config);
+	struct queue_spec existing = {.name = wanted.name, .passive = true};
+	struct error differs;
+
+	if (bus_declare_queue(bus, &existing, backlog, err))
+		return -1;
+	if (bus_declare_queue(bus, &wanted, NULL, &differs) == 0)
+		return 0;
+	if (bus_is_dead(bus)) {
+		*err = differs;
+		return -1;
+	}
+	log_event(LOG_WARN, "queue.differs", LOG_STR("queue", wanted.name),
+		LOG_STR("reason", differs.msg));
+	return 0;
+}
+
+static int declare_requests(
+	struct bus *bus, const struct config *config, uint32_t *backlog, struct error *err)
+{
+	struct queue_spec wanted = request_queue(config);
+
+	if (bus_declare_exchange(bus, config->queues_exchange, "direct", true, err))
+		return -1;
+	if (str_eq(config->queues_declare, "passive"))
+		return use_request_queue(bus, config, backlog, err);
+	if (bus_declare_queue(bus, &wanted, backlog, err))
+		return -1;
+	return bus_bind(bus, wanted.name, config->queues_exchange, config->queues_routing_key, err);
+}
+
+static int declare_operations(
+	struct bus *bus, const struct config *config, struct arena *arena, struct error *err)
+{
+	const char *parked = topology_parked_queue(arena, config);
+	const char *operations = topology_operations_queue(arena, config);
+	struct queue_spec specs[] = {
+		{.name = parked, .max_length = PARKED_MAX, .ttl_ms = PARKED_MS},
+		{.name = operations,
+			.delivery_limit = DELIVERY_LIMIT,
+			.dead_letter_exchange = "",
+			.dead_letter_key = parked},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
+		if (bus_declare_queue(bus, &specs[i], NULL, err))
+			return -1;
+	for (size_t i = 0; i < ARRAY_LEN(config->timing_rungs); i++) {
+		int64_t ms = config->timing_rungs[i];
+		struct queue_spec rung = {.name = topology_delay_queue(arena, config, ms),
+			.ttl_ms = ms,
+			.dead_letter_exchange = "",
+			.dead_letter_key = operations,
+			.dead_letter_at_least_once = true};
+
+		if (bus_declare_queue(bus, &rung, NULL, err))
+			return -1;
+	}
+	return bus_declare_exchange(
+		bus, topology_events_exchange(arena, config), "topic", false, err);
+}
+
+int topology_declare(struct bus *bus, const struct config *config, struct arena *arena,
+	uint32_t *backlog, struct error *err)
+{
+	if (declare_requests(bus, config, backlog, err))
+		return -1;
+	return declare_operations(bus, config, arena, err);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker objects of this program, and their names. Names start with queues.prefix, but for the
+ * request queue, which is called like its routing key because VCD's registration says so.
+ */
+#ifndef WORKER_TOPOLOGY_H
+#define WORKER_TOPOLOGY_H
+
+#include "common/amqp.h"
+#include "config/config.h"
+
+/* Names; built ones live in the arena. */
+const char *topology_request_queue(const struct config *config);
+const char *topology_operations_queue(struct arena *arena, const struct config *config);
+/* The rung a message sleeps on for ms: "<prefix>.operations.delay.5s", "…300ms" for tests. */
+const char *topology_delay_queue(struct arena *arena, const struct config *config, int64_t ms);
+const char *topology_parked_queue(struct arena *arena, const struct config *config);
+const char *topology_events_exchange(struct arena *arena, const struct config *config);
+
+/*
+ * Declares everything; safe to repeat. *backlog is what stood in the request queue before. GONE:
+ * the exchange of VCD, or the queue of `declare: passive`, does not exist; CONFLICT: an object
+ * exists with other arguments. With `declare: passive` a request queue with other arguments is
+ * logged and used.
+ */
+int topology_declare(struct bus *bus, const struct config *config, struct arena *arena,
+	uint32_t *backlog, struct error *err) MUST_CHECK;
+
+#endif
