@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Builds everything and runs every test. Installs what is missing, ends what it starts, and says in
+# its last line how many passed, failed and were skipped.
+#
+#   tests/run.sh              everything
+#   tests/run.sh STAGE...     some of: lint build release unit e2e
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+stages=${*:-lint build release unit e2e}
+logs=$PWD/build/test-logs
+python=/usr/bin/python3 # Debian's: the test packages belong to it
+jobs=2
+passed=0
+failed=0
+skipped=0
+broker=""
+
+has() {
+	[[ " $stages " == *" $1 "* ]]
+}
+
+clean_up() {
+	[ -z "$broker" ] || deploy/rabbitmq.sh stop "$broker" || true
+	[ -z "$broker" ] || rm -rf "$broker"
+	broker=""
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# One check: its output goes to a log, which is shown when it fails.
+check() { # NAME COMMAND...
+	local name=$1 log=$logs/${1// /-}.log start=$SECONDS
+	shift
+	if "$@" >"$log" 2>&1; then
+		printf 'ok      %-28s %4d s\n' "$name" $((SECONDS - start))
+		passed=$((passed + 1))
+		return 0
+	fi
+	printf 'FAILED  %-28s %4d s   %s\n' "$name" $((SECONDS - start)) "$log"
+	tail -n 40 "$log" | sed 's/^/        /'
+	failed=$((failed + 1))
+	return 1
+}
+
+# Adds the counts of a JUnit file; a missing or broken one is a failure of its own.
+count() { # NAME JUNIT_FILE
+	local total bad left_out
+	if ! read -r total bad left_out < <("$python" - "$2" <<'PYTHON'
+import sys, xml.etree.ElementTree as tree
+cases = list(tree.parse(sys.argv[1]).iter("testcase"))
+bad = [c for c in cases if c.find("failure") is not None or c.find("error") is not None
+       or c.get("status") == "fail"]
+left_out = [c for c in cases if c not in bad and
+            (c.find("skipped") is not None or c.get("status") in ("disabled", "notrun"))]
+print(len(cases), len(bad), len(left_out))
+for case in bad:
+    print("  failed:", case.get("classname"), case.get("name"), file=sys.stderr)
+for case in left_out:
+    print("  skipped:", case.get("classname"), case.get("name"), file=sys.stderr)
+PYTHON
+	); then
+		echo "FAILED  $1: no results in $2"
+		failed=$((failed + 1))
+		return
+	fi
+	passed=$((passed + total - bad - left_out))
+	failed=$((failed + bad))
+	skipped=$((skipped + left_out))
+	printf '%-7s %-28s %d of %d passed, %d skipped\n' "$([ "$bad" -eq 0 ] && echo ok || echo FAILED)" \
+		"$1" $((total - bad - left_out)) "$total" "$left_out"
+}
+
+build() { # PRESET
+	cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
+}
+
+run_lint() {
+	local script
+	for script in tests/lint/*.sh; do
+		check "lint $(basename "$script" .sh)" "$script" || true
+	done
+}
+
+# Unit tests, the simulator's own tests and those against a real broker.
+run_unit() {
+	broker=$(mktemp -d)
+	check "start a broker" deploy/rabbitmq.sh start "$broker" || return 0
+	(
+		# shellcheck disable=SC1091 # written just now
+		. "$broker/broker.env"
+		export CSE_TEST_BROKER=$HOST:$PORT CSE_TEST_BROKER_USER=$USER CSE_TEST_BROKER_VHOST=$VHOST
+		CSE_TEST_BROKER_PASSWORD=$(cat "$PASSWORD_FILE")
+		export CSE_TEST_BROKER_PASSWORD
+		ctest --preset dev --output-junit "$logs/ctest.xml"
+	) >"$logs/ctest.log" 2>&1 || grep -A 40 -E '^\[  FAILED|\*\*\*' "$logs/ctest.log" | tail -n 80 || true
+	count "unit, simulator, broker tests" "$logs/ctest.xml"
+	clean_up
+}
+
+run_e2e() {
+	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/e2e "$python" -m pytest -p no:cacheprovider -q tests/e2e \
+		--junitxml "$logs/e2e.xml" >"$logs/e2e.log" 2>&1 || tail -n 80 "$logs/e2e.log"
+	count "end-to-end tests" "$logs/e2e.xml"
+}
+
+# Every program under test writes sanitizer reports here; a single one is a failure, whatever the
+# tests said.
+check_sanitizers() {
+	local -a reports
+	mapfile -t reports < <(find "$logs" -path "$logs/*sanitizer*" -type f)
+	[ ${#reports[@]} -gt 0 ] || return 0
+	head -n 30 "${reports[@]}"
+	return 1
+}
+
+export PYTHONDONTWRITEBYTECODE=1
+rm -rf "$logs"
+mkdir -p "$logs/sanitizer" "$logs/e2e"
+export ASAN_OPTIONS=log_path=$logs/sanitizer/asan
+export UBSAN_OPTIONS=log_path=$logs/sanitizer/ubsan:print_stacktrace=1
+
+deploy/packages.sh build test
+has lint && run_lint
+built=no
+if has build || has unit || has e2e; then
+	check "build dev" build dev && built=yes
+fi
+has release && { check "build release" build release || true; }
+if [ "$built" = yes ]; then
+	has unit && run_unit
+	has e2e && run_e2e
+	check "no sanitizer report" check_sanitizers || true
+fi
+
+if [ "$skipped" -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]
