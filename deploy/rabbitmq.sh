@@ -80,7 +80,7 @@ write_files() { # DIR AMQP_PORT
 listeners.tcp.1 = 127.0.0.1:$port
 default_user = cse-worker
 default_pass = $(cat "$dir/password")
-default_vhost = cse
+default_vhost = /
 disk_free_limit.absolute = 20MB
 raft.wal_max_size_bytes = 16777216
 log.file.level = info
@@ -141,7 +141,7 @@ HOST=127.0.0.1
 PORT=$port
 USER=cse-worker
 PASSWORD_FILE=$dir/password
-VHOST=cse
+VHOST=/
 PID=$(cat "$dir/server.pid")
 TEXT
 			return
