@@ -21,10 +21,11 @@ const char *topology_operations_queue(struct arena *arena, const struct config *
 
 const char *topology_delay_queue(struct arena *arena, const struct config *config, int64_t ms)
 {
-	bool whole = ms % 1000 == 0;
-
-	return arena_printf(arena, "%s.operations.delay.%" PRId64 "%s", config->queues_prefix,
-		whole ? ms / 1000 : ms, whole ? "s" : "ms");
+	if (ms % 1000 == 0)
+		return arena_printf(arena, "%s.operations.delay.%" PRId64 "s",
+			config->queues_prefix, ms / 1000);
+	return arena_printf(arena, "%s.operations.delay.%" PRId64 ".%03" PRId64 "s",
+		config->queues_prefix, ms / 1000, ms % 1000);
 }
 
 const char *topology_parked_queue(struct arena *arena, const struct config *config)

@@ -12,7 +12,7 @@
 /* Names; built ones live in the arena. */
 const char *topology_request_queue(const struct config *config);
 const char *topology_operations_queue(struct arena *arena, const struct config *config);
-/* The rung a message sleeps on for ms: "<prefix>.operations.delay.5s", "…300ms" for tests. */
+/* The rung a message sleeps on for ms: "<prefix>.operations.delay.5s", "….0.500s". */
 const char *topology_delay_queue(struct arena *arena, const struct config *config, int64_t ms);
 const char *topology_parked_queue(struct arena *arena, const struct config *config);
 const char *topology_events_exchange(struct arena *arena, const struct config *config);

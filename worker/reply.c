@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/reply.h"
+
+#include "common/base64.h"
+#include "common/json.h"
+#include "common/str.h"
+
+#include <string.h>
+
+void reply_release(struct reply *reply)
+{
+	json_release(&reply->body);
+}
+
+/* A text that was cut inside a character must not make the whole reply unreadable. */
+static struct json_object *new_text(const char *text)
+{
+	char copy[sizeof(((struct error *)0)->msg)];
+	size_t len = strnlen(text, sizeof(copy) - 1);
+
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (!str_is_utf8(copy, len))
+		for (char *c = copy; *c; c++)
+			if ((unsigned char)*c >= 0x80)
+				*c = '?';
+	return json_object_new_string(copy);
+}
+
+static void set_body(struct reply *reply, int status, struct json_object *body)
+{
+	reply_release(reply);
+	reply->status = status;
+	reply->body = body;
+}
+
+void reply_set_error(struct reply *reply, const struct error *err)
+{
+	struct json_object *body = json_object_new_object();
+	struct json_object *message = json_object_new_object();
+	int code = reply->minor_code ? reply->minor_code : -1;
+
+	json_object_object_add(message, "minor error code", json_object_new_int(code));
+	json_object_object_add(message, "error description", new_text(err->msg));
+	json_object_object_add(body, "message", message);
+	set_body(reply, error_status(err->code), body);
+}
+
+void reply_set_busy(struct reply *reply)
+{
+	struct json_object *body = json_object_new_object();
+
+	json_object_object_add(
+		body, "CSE Server Busy", json_object_new_string("Please wait and try again."));
+	set_body(reply, 429, body);
+}
+
+void reply_set_malformed(struct reply *reply, const char *reason)
+{
+	struct json_object *body = json_object_new_object();
+
+	json_object_object_add(body, "message", new_text(reason));
+	set_body(reply, 500, body);
+}
+
+char *reply_encode(struct arena *arena, const char *id, const struct reply *reply)
+{
+	CLEANUP(json_release)
+	struct json_object *message = json_object_new_object();
+	struct json_object *headers = json_object_new_object();
+	const char *text = reply->body ? json_text(arena, reply->body) : "{}";
+	size_t len = strlen(text);
+
+	json_object_object_add(headers, "Content-Type", json_object_new_string("application/json"));
+	json_object_object_add(headers, "Content-Length", json_object_new_int64((int64_t)len));
+	json_object_object_add(message, "id", str_empty(id) ? NULL : json_object_new_string(id));
+	json_object_object_add(message, "headers", headers);
+	json_object_object_add(message, "statusCode", json_object_new_int(reply->status));
+	json_object_object_add(
+		message, "body", json_object_new_string(base64_encode(arena, text, len)));
+	json_object_object_add(message, "request", json_object_new_boolean(false));
+	return json_text(arena, message);
+}
