@@ -28,7 +28,10 @@ struct shared {
 	_Atomic bool stop;		   /* SIGTERM: finish what is held, take nothing new */
 	_Atomic int slow_requests; /* threads now in handlers that call VCD more than once */
 	_Atomic int slow_by_org[ORG_SLOTS]; /* the same, by hash of the org */
-	char worker_id[64];		    /* "<host>-<pid>", for claims and logs */
+	_Atomic int requests_in_progress;
+	_Atomic int request_connections; /* request threads that are connected now */
+	_Atomic int64_t backlog;	 /* requests left that stood in the queue at connect */
+	char worker_id[64];		 /* "<host>-<pid>", for claims and logs */
 };
 
 struct thread_ctx {

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/pool.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "worker/catalog.h"
+#include "worker/identity.h"
+#include "worker/request_loop.h"
+#include "worker/vcd/vcd.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#if __has_include("worker/operation_loop.h")
+#include "worker/operation_loop.h"
+#else
+#define operation_thread request_thread
+#endif
+
+enum { JOIN_STEP_MS = 50, EXIT_DRAINED = 0, EXIT_FORCED = 1 };
+
+struct thread {
+	pthread_t id;
+	bool running;
+	struct thread_ctx ctx;
+};
+
+struct pool {
+	struct shared shared;
+	struct thread *threads;
+	size_t count;
+};
+
+static void set_worker_id(struct shared *shared)
+{
+	struct utsname name;
+
+	if (uname(&name) != 0)
+		memcpy(name.nodename, "worker", sizeof("worker"));
+	snprintf(shared->worker_id, sizeof(shared->worker_id), "%.48s-%d", name.nodename,
+		(int)getpid());
+}
+
+static void pool_init(struct pool *pool, const struct config *config)
+{
+	*pool = (struct pool){
+		.count = (size_t)(config->threads_request + config->threads_operation)};
+	pool->shared.config = config;
+	set_worker_id(&pool->shared);
+	pool->shared.vcd = vcd_shared_new(config);
+	pool->shared.identities = identity_cache_new(config);
+	pool->shared.templates = template_cache_new();
+	pool->threads = xcalloc(pool->count, sizeof(*pool->threads));
+}
+
+static void pool_release(struct pool *pool)
+{
+	template_cache_free(&pool->shared.templates);
+	identity_cache_free(&pool->shared.identities);
+	vcd_shared_free(&pool->shared.vcd);
+	free(pool->threads);
+}
+
+static void start_thread(struct pool *pool, size_t index)
+{
+	size_t requests = (size_t)pool->shared.config->threads_request;
+	bool request = index < requests;
+	struct thread *thread = &pool->threads[index];
+	int status;
+
+	thread->ctx.shared = &pool->shared;
+	snprintf(thread->ctx.name, sizeof(thread->ctx.name), "%s-%zu",
+		request ? "request" : "operation", request ? index : index - requests);
+	status = pthread_create(
+		&thread->id, NULL, request ? request_thread : operation_thread, &thread->ctx);
+	if (status != 0) {
+		log_event(LOG_ERROR, "thread.not_started", LOG_STR("name", thread->ctx.name),
+			LOG_STR("reason", strerror(status)));
+		abort();
+	}
+	thread->running = true;
+}
+
+static size_t join_finished(struct pool *pool)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		struct thread *thread = &pool->threads[i];
+
+		if (thread->running && pthread_tryjoin_np(thread->id, NULL) == 0)
+			thread->running = false;
+		left += thread->running;
+	}
+	return left;
+}
+
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+static void wait_for_signal(const sigset_t *signals)
+{
+	int number = 0;
+
+	while (sigwait(signals, &number) != 0)
+		;
+	log_event(LOG_INFO, "worker.stopping", LOG_INT("signal", number));
+}
+
+/* True when all threads ended in time; does not return when a second signal comes. */
+static bool drain(struct pool *pool, const sigset_t *signals)
+{
+	const struct timespec step = {.tv_nsec = JOIN_STEP_MS * 1000000L};
+	int64_t end = clock_ms() + pool->shared.config->timing_drain;
+	size_t left;
+
+	atomic_store(&pool->shared.stop, true);
+	while ((left = join_finished(pool)) > 0) {
+		if (clock_ms() > end) {
+			log_event(LOG_ERROR, "worker.not_drained", LOG_INT("threads", left));
+			return false;
+		}
+		if (sigtimedwait(signals, NULL, &step) > 0) {
+			log_event(LOG_WARN, "worker.killed", LOG_INT("threads", left));
+			_exit(EXIT_FORCED);
+		}
+	}
+	return true;
+}
+
+static void log_start(const struct shared *shared)
+{
+	const struct config *config = shared->config;
+
+	log_event(LOG_INFO, "worker.started", LOG_STR("version", CSE_VERSION),
+		LOG_STR("worker", shared->worker_id), LOG_STR("deployment", config->deployment),
+		LOG_INT("request_threads", config->threads_request),
+		LOG_INT("operation_threads", config->threads_operation));
+	if (!config->broker_tls_enabled)
+		log_event(LOG_WARN, "broker.plaintext",
+			LOG_STR("reason", "broker.tls.enabled is false: requests and the tokens in "
+					  "them cross the network in the clear"));
+}
+
+int pool_run(const struct config *config)
+{
+	struct pool pool;
+	sigset_t signals;
+
+	log_context()->thread = "main";
+	block_signals(&signals);
+	pool_init(&pool, config);
+	log_start(&pool.shared);
+	for (size_t i = 0; i < pool.count; i++)
+		start_thread(&pool, i);
+	wait_for_signal(&signals);
+	/* Threads that do not end still use what would be freed here. */
+	if (!drain(&pool, &signals))
+		_exit(EXIT_FORCED);
+	pool_release(&pool);
+	log_event(LOG_INFO, "worker.stopped");
+	return EXIT_DRAINED;
+}

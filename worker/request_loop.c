@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/request_loop.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "worker/accept.h"
+#include "worker/connection.h"
+#include "worker/envelope.h"
+#include "worker/park.h"
+#include "worker/reply.h"
+#include "worker/route.h"
+#include "worker/slow.h"
+#include "worker/topology.h"
+#include "worker/vcd/vcd.h"
+
+#include <string.h>
+
+enum { RECEIVE_MS = 500, REPLY_MIN_MS = 500 };
+
+/* What is known of one delivery while it is worked on. */
+struct job {
+	const struct delivery *delivery;
+	struct envelope envelope;
+	struct reply reply;
+	bool old; /* stood in a queue without TTL when we connected: VCD has given up */
+	bool malformed;
+};
+
+static int call_handler(
+	struct thread_ctx *ctx, const struct route *route, struct job *job, struct error *err)
+{
+	const struct request *request = &job->envelope.request;
+	const struct config *config = ctx->shared->config;
+	int64_t end = request->received_ms + config->timing_reply;
+	int status;
+
+	vcd_begin(ctx->vcd, &ctx->arena, end, end);
+	if (route->pace == QUICK)
+		return route->handler(ctx, request, &job->reply, err);
+	if (!slow_enter(ctx->shared, job->envelope.org_hint)) {
+		reply_set_busy(&job->reply);
+		return 0;
+	}
+	status = route->handler(ctx, request, &job->reply, err);
+	slow_leave(ctx->shared, job->envelope.org_hint);
+	return status;
+}
+
+/* The checks in the order clients know, then the handler. */
+static int answer(struct thread_ctx *ctx, struct job *job, struct error *err)
+{
+	struct request *request = &job->envelope.request;
+	const struct config *config = ctx->shared->config;
+	const struct route *route;
+
+	if (accept_version(&request->api_version, &ctx->arena, job->envelope.accept, err))
+		return -1;
+	route = route_find(route_table(), request, config->vcd_api_version, &ctx->arena, err);
+	if (!route)
+		return -1;
+	if (job->old && !str_eq(request->method, "GET"))
+		return error_set(err, ERR_BUSY, "The request came too late, please send it again.");
+	if (envelope_open(&job->envelope, &ctx->arena, config, err))
+		return -1;
+	return call_handler(ctx, route, job, err);
+}
+
+/* A delivery that is no request: kept as a scrubbed record, and the caller is told. */
+static void refuse(struct thread_ctx *ctx, struct job *job, const char *reason)
+{
+	struct error err;
+
+	job->malformed = true;
+	log_event(LOG_WARN, "request.malformed", LOG_STR("reason", reason),
+		LOG_INT("bytes", job->delivery->body_len));
+	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, job->delivery,
+		    job->envelope.request.id, reason, &err))
+		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
+	reply_set_malformed(&job->reply, reason);
+}
+
+static void work_on(struct thread_ctx *ctx, struct job *job)
+{
+	struct error err = {0};
+
+	if (job->delivery->too_large) {
+		refuse(ctx, job, "the message is larger than limits.message_bytes");
+		return;
+	}
+	if (envelope_decode(
+		    &job->envelope, &ctx->arena, job->delivery, ctx->shared->config, &err)) {
+		refuse(ctx, job, err.msg);
+		return;
+	}
+	log_context()->request_id = job->envelope.request.id;
+	log_context()->org = str_empty(job->envelope.org_hint) ? NULL : job->envelope.org_hint;
+	if (answer(ctx, job, &err))
+		reply_set_error(&job->reply, &err);
+	if (err.code == ERR_INTERNAL)
+		log_event(LOG_ERROR, "request.failed", LOG_STR("reason", err.msg));
+	else if (err.code != ERR_NONE)
+		log_event(LOG_DEBUG, "request.refused", LOG_STR("reason", err.msg));
+}
+
+/* A reply that cannot be delivered is the caller's loss alone; the request was handled. */
+static void send_reply(struct thread_ctx *ctx, struct job *job)
+{
+	const struct delivery *delivery = job->delivery;
+	const struct config *config = ctx->shared->config;
+	int64_t left = job->envelope.request.received_ms + config->timing_reply - clock_ms();
+	struct message message = {.exchange = str_or(delivery->reply_exchange, ""),
+		.routing_key = delivery->reply_to,
+		.correlation_id = delivery->correlation_id,
+		.mandatory = true};
+	struct error err;
+
+	message.body = reply_encode(&ctx->arena, job->envelope.request.id, &job->reply);
+	message.body_len = strlen(message.body);
+	if (bus_reply(ctx->bus, &message, left > REPLY_MIN_MS ? (int)left : REPLY_MIN_MS, &err))
+		log_event(LOG_WARN, "reply.lost", LOG_STR("exchange", message.exchange),
+			LOG_STR("reason", err.msg));
+}
+
+static void log_done(const struct job *job)
+{
+	const struct request *request = &job->envelope.request;
+
+	log_event(LOG_INFO, "request.done", LOG_STR("method", request->method),
+		LOG_STR("path", request->path), LOG_INT("status", job->reply.status),
+		LOG_INT("ms", clock_ms() - request->received_ms),
+		LOG_INT("redelivered", request->redelivered));
+}
+
+static void handle_request(struct thread_ctx *ctx, const struct delivery *delivery, bool old)
+{
+	struct job job = {.delivery = delivery, .old = old};
+
+	job.envelope.request = (struct request){.id = "", .received_ms = clock_ms()};
+	atomic_fetch_add(&ctx->shared->requests_in_progress, 1);
+	work_on(ctx, &job);
+	send_reply(ctx, &job);
+	atomic_fetch_sub(&ctx->shared->requests_in_progress, 1);
+	if (!job.malformed)
+		log_done(&job);
+	reply_release(&job.reply);
+	envelope_release(&job.envelope);
+	log_context()->request_id = NULL;
+	log_context()->org = NULL;
+}
+
+/* Nobody waits for an answer, so nobody would learn what was done: it is kept, not run. */
+static void park_unanswerable(struct thread_ctx *ctx, const struct delivery *delivery)
+{
+	struct error err;
+
+	log_event(LOG_WARN, "request.no_reply_to", LOG_INT("bytes", delivery->body_len));
+	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, "",
+		    "no reply_to: nobody waits for the answer", &err))
+		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
+}
+
+/* Counts down what stood in the queue when the first thread connected. */
+static bool is_old(struct shared *shared)
+{
+	if (atomic_load_explicit(&shared->backlog, memory_order_relaxed) <= 0)
+		return false;
+	return atomic_fetch_sub(&shared->backlog, 1) > 0;
+}
+
+static int handle_delivery(
+	struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
+{
+	bool old = is_old(ctx->shared);
+
+	/* VCD's copies of its own responses, when a response filter matches too. */
+	if (str_eq(delivery->message_type, "ProcessHttpResponse"))
+		log_event(LOG_DEBUG, "response.dropped");
+	else if (str_empty(delivery->reply_to))
+		park_unanswerable(ctx, delivery);
+	else
+		handle_request(ctx, delivery, old);
+	/* Before the last acknowledgement, so that no further delivery is on its way. */
+	if (atomic_load(&ctx->shared->stop) && bus_cancel(ctx->bus, err))
+		return -1;
+	return bus_ack(ctx->bus, delivery->tag, err);
+}
+
+/* 1 after a delivery, 0 when there was none, -1 when the connection is lost. */
+static int serve_one(struct thread_ctx *ctx, int timeout_ms, struct error *err)
+{
+	struct delivery delivery;
+	int got = bus_receive(ctx->bus, &ctx->arena,
+		(size_t)ctx->shared->config->limits_message_bytes, timeout_ms, &delivery, err);
+
+	if (got > 0 && handle_delivery(ctx, &delivery, err))
+		got = -1;
+	arena_reset(&ctx->arena);
+	return got;
+}
+
+static int serve(struct thread_ctx *ctx, struct error *err)
+{
+	while (!atomic_load(&ctx->shared->stop))
+		if (serve_one(ctx, RECEIVE_MS, err) < 0)
+			return -1;
+	if (bus_cancel(ctx->bus, err))
+		return -1;
+	/* One may have been sent before the broker saw the cancel. */
+	return serve_one(ctx, 0, err);
+}
+
+/* A queue without TTL of its own holds requests VCD has given up; the first thread counts them. */
+static void note_backlog(struct shared *shared, uint32_t backlog)
+{
+	bool passive = str_eq(shared->config->queues_declare, "passive");
+
+	if (atomic_fetch_add(&shared->request_connections, 1) == 0 && passive)
+		atomic_store(&shared->backlog, (int64_t)backlog);
+}
+
+static bool open_connection(struct thread_ctx *ctx, unsigned *attempt)
+{
+	const char *queue = topology_request_queue(ctx->shared->config);
+	uint32_t backlog = 0;
+	struct error err;
+
+	if (connection_open(ctx, queue, &backlog, &err) == 0) {
+		log_event(*attempt ? LOG_INFO : LOG_DEBUG, "broker.connected");
+		*attempt = 0;
+		note_backlog(ctx->shared, backlog);
+		return true;
+	}
+	log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
+		LOG_INT("attempt", *attempt + 1));
+	arena_reset(&ctx->arena);
+	connection_pause(ctx, (*attempt)++);
+	return false;
+}
+
+void *request_thread(void *argument)
+{
+	struct thread_ctx *ctx = argument;
+	unsigned attempt = 0;
+
+	log_context()->thread = ctx->name;
+	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
+	while (!atomic_load(&ctx->shared->stop)) {
+		struct error err;
+
+		if (!open_connection(ctx, &attempt))
+			continue;
+		arena_reset(&ctx->arena);
+		if (serve(ctx, &err) < 0)
+			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
+		atomic_fetch_sub(&ctx->shared->request_connections, 1);
+		connection_close(ctx);
+	}
+	vcd_free(&ctx->vcd);
+	arena_reset(&ctx->arena);
+	return NULL;
+}
