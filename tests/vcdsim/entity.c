@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* The task of a create runs until somebody resolves the entity; nothing ends it before. */
-#define UNTIL_RESOLVED INT64_C(3155760000000)
+#define UNTIL_RESOLVED (-1)
 
 static const char *const entity_members[] = {
 	"id", "entityType", "name", "externalId", "entity", "state", "owner", "org", NULL};
@@ -141,7 +141,7 @@ static void entity_create(struct sim *sim, const struct sim_request *req, struct
 		return;
 	entity = entity_new(type, req, org);
 	json_object_array_add(sim->entities, entity);
-	task = cloud_task(sim, req, "DEFINED_ENTITY_CREATE",
+	task = cloud_task(sim, req, "definedEntityCreate",
 		arena_printf(req->arena, "Creating Defined Entity %s(%s)",
 			json_str(entity, "name", ""), json_str(entity, "id", "")),
 		entity, "application/json", NULL, UNTIL_RESOLVED, NULL, NULL);

@@ -297,7 +297,7 @@ void nat_create(struct sim *sim, const struct sim_request *req, struct sim_reply
 
 	if (!edge || !may_change(sim, req, reply, edge, true))
 		return;
-	rule_task(sim, req, reply, edge, "EDGE_GATEWAY_NAT_RULE_CREATE",
+	rule_task(sim, req, reply, edge, "edgeGatewayNatRuleCreate",
 		arena_printf(req->arena, "Creating NAT Rule %s(%s)",
 			json_str(req->json, "name", ""), json_str(edge, "id", "")),
 		created, rule_new(req, edge));
@@ -335,7 +335,7 @@ void nat_change(struct sim *sim, const struct sim_request *req, struct sim_reply
 	}
 	wanted = rule_new(req, edge);
 	json_set_str(wanted, "id", req->tokens[1]);
-	rule_task(sim, req, reply, edge, "EDGE_GATEWAY_NAT_RULE_UPDATE",
+	rule_task(sim, req, reply, edge, "edgeGatewayNatRuleUpdate",
 		arena_printf(req->arena, "Updating NAT Rule %s(%s)", json_str(rule, "name", ""),
 			req->tokens[1]),
 		changed, wanted);
@@ -364,7 +364,7 @@ void nat_delete(struct sim *sim, const struct sim_request *req, struct sim_reply
 
 	if (!rule || !may_change(sim, req, reply, edge, false))
 		return;
-	rule_task(sim, req, reply, edge, "EDGE_GATEWAY_NAT_RULE_DELETE",
+	rule_task(sim, req, reply, edge, "edgeGatewayNatRuleDelete",
 		arena_printf(req->arena, "Deleting NAT Rule %s(%s)", json_str(rule, "name", ""),
 			req->tokens[1]),
 		deleted, reference(json_str(rule, "name", ""), req->tokens[1]));

@@ -166,7 +166,7 @@ void profile_create(struct sim *sim, const struct sim_request *req, struct sim_r
 	}
 	profile = profile_new(req, org);
 	reply_task(req, reply,
-		cloud_task(sim, req, "APPLICATION_PORT_PROFILE_CREATE",
+		cloud_task(sim, req, "applicationPortProfileCreate",
 			arena_printf(req->arena, "Creating Application Port Profile %s(%s)",
 				json_str(profile, "name", ""), json_str(profile, "id", "")),
 			profile, "application/json", NULL, sim->options.task_ms, created, profile));
@@ -210,7 +210,7 @@ void profile_delete(struct sim *sim, const struct sim_request *req, struct sim_r
 	}
 	note = reference(json_str(profile, "name", ""), req->tokens[0]);
 	reply_task(req, reply,
-		cloud_task(sim, req, "APPLICATION_PORT_PROFILE_DELETE",
+		cloud_task(sim, req, "applicationPortProfileDelete",
 			arena_printf(req->arena, "Deleting Application Port Profile %s(%s)",
 				json_str(profile, "name", ""), req->tokens[0]),
 			profile, "application/json", NULL, sim->options.task_ms, deleted, note));
