@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* What the cluster handlers share: finding the entity and its last task, tasks, queue, replies. */
+#ifndef WORKER_HANDLERS_CLUSTER_COMMON_H
+#define WORKER_HANDLERS_CLUSTER_COMMON_H
+
+#include "worker/caller.h"
+#include "worker/details.h"
+#include "worker/vcd/entity.h"
+#include "worker/vcd/task.h"
+
+/*
+ * GET of the entity in the request's path with the caller's token; the work is then done in the
+ * entity's org. GONE for anything that is no cluster's URN. Whoever calls releases *document.
+ */
+int cluster_load(struct thread_ctx *ctx, const struct request *req, struct caller *caller,
+	struct json_object **document, struct error *err) MUST_CHECK;
+
+const char *cluster_name_of(struct json_object *document); /* metadata.cluster_name, or "" */
+
+/* The task that status.task_href names. A tenant can forge the href: it is a hint. */
+struct last_task {
+	bool found;
+	bool running; /* found and not final: the cluster is busy */
+	bool ours;    /* its Details are a record of this deployment for this cluster */
+	struct vcd_task task;
+	struct details details; /* only when ours */
+};
+/* At most one GET of a task, by the service session. Absent or invisible: found is false. */
+int cluster_last_task(struct thread_ctx *ctx, struct json_object *document, struct last_task *out,
+	struct error *err) MUST_CHECK;
+
+/*
+ * Carries forward what an earlier operation of this cluster has recorded: edge, network, VDC and
+ * vApp, resolved with a caller's token once. Nothing unless that record names the cluster itself.
+ */
+void details_inherit(struct details *details, const struct last_task *last);
+
+/* A task of ours from its POST on: what was written last is needed for the next write. */
+struct open_task {
+	struct vcd_task task;
+	struct details details;
+	const char *text;
+};
+/*
+ * POST of the task in the org of the work, for the caller. Everything in out->details and out->text
+ * must be set. Service session.
+ */
+int open_task_create(struct open_task *out, struct thread_ctx *ctx, const struct caller *caller,
+	struct error *err) MUST_CHECK;
+/* PUT of the record again, after details changed. */
+int open_task_record(struct open_task *open, struct thread_ctx *ctx, struct error *err) MUST_CHECK;
+/* Ends it with an error; a failure is logged only: the task stays for the resync. */
+void open_task_fail(
+	struct open_task *open, struct thread_ctx *ctx, const char *text, const char *cause);
+
+/* Publishes the first pass of the operation with confirm. */
+int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const struct caller *caller,
+	const struct open_task *open, struct error *err) MUST_CHECK;
+
+/* The document with only the keys that clients' models know. */
+void cluster_reply(struct reply *reply, int status, struct json_object *document);
+
+/*
+ * The second half of an update or a delete, in order: task → entity PUT with the caller's token
+ * (phase
+ * "<operation>:IN_PROGRESS" and the task's href) → queue. *document is read again before its PUT:
+ * CONFLICT when another operation began since it was loaded. What fails is taken back.
+ * open->details and open->text as for open_task_create.
+ */
+struct cluster_start {
+	struct thread_ctx *ctx;
+	const struct request *req;
+	const struct caller *caller;
+	const char *phase_word; /* "UPDATE" or "DELETE" */
+	const char *failed_text;
+};
+int cluster_start(const struct cluster_start *start, struct open_task *open,
+	struct json_object **document, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DELETE /api/cse/3.0/cluster/{id}: accepted from every state. It beats whatever operation runs,
+ * and says so in its record, so that its passes wait for that one to stop.
+ */
+#include "common/json.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "worker/admission.h"
+#include "worker/handlers/cluster_common.h"
+
+struct removal {
+	struct thread_ctx *ctx;
+	const struct request *req;
+	struct caller caller;
+	struct json_object *document;
+	struct last_task last;
+	struct open_task open;
+};
+
+static void removal_release(struct removal *removal)
+{
+	json_release(&removal->document);
+}
+
+static bool grants_full_control(const struct identity *who, struct json_object *grant)
+{
+	const char *member = json_str(grant, "memberId", "");
+
+	if (!str_eq(json_str(grant, "accessLevelId", ""), "urn:vcloud:accessLevel:FullControl"))
+		return false;
+	for (size_t i = 0; i < who->role_count; i++)
+		if (str_eq(member, who->role_urns[i]))
+			return true;
+	return str_eq(member, who->user_urn) || str_eq(member, who->org_urn);
+}
+
+/* GET …/entities/{urn}/accessControls, first page; service session, which sees all grants. */
+static int has_grant(struct removal *removal, bool *out, struct error *err)
+{
+	const char *urn = json_str(removal->document, "id", "");
+	CLEANUP(json_release)
+	struct json_object *page = NULL;
+	struct vcd_answer answer;
+	struct json_object *values;
+	struct error cause = {0};
+
+	*out = false;
+	if (vcd_json(removal->ctx->vcd, VCD_SERVICE, "GET",
+		    arena_printf(&removal->ctx->arena,
+			    "/cloudapi/1.0.0/entities/%s/accessControls?page=1&pageSize=128", urn),
+		    NULL, "grants of the cluster", &answer, &page, &cause)) {
+		if (!error_may_retry(cause.code))
+			return 0; /* none that could be shown */
+		*err = cause;
+		return -1;
+	}
+	values = json_at(page, "values");
+	for (size_t i = 0; values && i < json_object_array_length(values) && !*out; i++)
+		*out = grants_full_control(
+			&removal->caller.who, json_object_array_get_idx(values, i));
+	return 0;
+}
+
+/* Full control: the owner or a grant, each with the right on the type; or the administrator's
+ * right. */
+static int check_control(struct removal *removal, struct error *err)
+{
+	const struct identity *who = &removal->caller.who;
+	bool full, admin, granted;
+
+	if (identity_need_right(removal->ctx, who, RIGHT_VAPP_DELETE, err))
+		return -1;
+	if (identity_has_right(removal->ctx, who, RIGHT_CLUSTER_ADMIN, &admin, err))
+		return -1;
+	if (admin)
+		return 0;
+	if (identity_has_right(removal->ctx, who, RIGHT_CLUSTER_FULL, &full, err))
+		return -1;
+	granted = str_eq(json_str(removal->document, "owner.id", ""), who->user_urn);
+	if (full && !granted && has_grant(removal, &granted, err))
+		return -1;
+	if (full && granted)
+		return 0;
+	return error_set(err, ERR_DENIED, "user '%s' has no full control of cluster '%s'",
+		who->user_name, cluster_name_of(removal->document));
+}
+
+static bool is_running_delete(const struct last_task *last)
+{
+	return last->running && last->ours && last->details.op == OPERATION_DELETE;
+}
+
+static void set_open(struct removal *removal)
+{
+	struct arena *arena = &removal->ctx->arena;
+	struct details *details = &removal->open.details;
+
+	*details = details_new(
+		removal->ctx->shared->config->deployment, OPERATION_DELETE, removal->req->id);
+	details->cluster = arena_strdup(arena, json_str(removal->document, "id", NULL));
+	details_inherit(details, &removal->last);
+	if (removal->last.running && removal->last.ours)
+		details->supersedes = removal->last.task.uuid;
+	removal->open.text = arena_printf(arena, "Deleting cluster '%s' (%s)",
+		cluster_name_of(removal->document), details->cluster);
+}
+
+/* 1: a delete runs already; 0: started; -1: refused. */
+static int admit(struct removal *removal, struct error *err)
+{
+	struct thread_ctx *ctx = removal->ctx;
+	struct cluster_start start = {.ctx = ctx,
+		.req = removal->req,
+		.caller = &removal->caller,
+		.phase_word = "DELETE"};
+
+	if (caller_begin(&removal->caller, ctx, removal->req, err))
+		return -1;
+	if (cluster_load(ctx, removal->req, &removal->caller, &removal->document, err))
+		return -1;
+	if (check_control(removal, err))
+		return -1;
+	if (cluster_last_task(ctx, removal->document, &removal->last, err))
+		return -1;
+	if (is_running_delete(&removal->last) ||
+		(removal->last.ours && str_eq(removal->last.details.request, removal->req->id)))
+		return 1;
+	set_open(removal);
+	start.failed_text = arena_printf(
+		&ctx->arena, "Error deleting the cluster '%s'", cluster_name_of(removal->document));
+	return cluster_start(&start, &removal->open, &removal->document, err);
+}
+
+int handle_cluster_delete(
+	struct thread_ctx *ctx, const struct request *req, struct reply *reply, struct error *err)
+{
+	CLEANUP(removal_release)
+	struct removal removal = {.ctx = ctx, .req = req};
+	int outcome = admit(&removal, err);
+
+	if (outcome < 0) {
+		log_event(LOG_INFO, "delete.refused", LOG_STR("cluster", req->tokens[0]),
+			LOG_STR("class", error_name(err->code)), LOG_STR("cause", err->msg));
+		return -1;
+	}
+	cluster_reply(reply, 202, removal.document);
+	log_event(LOG_INFO, outcome ? "delete.repeated" : "delete.accepted",
+		LOG_STR("cluster", req->tokens[0]),
+		LOG_STR("task", outcome ? removal.last.task.uuid : removal.open.task.uuid),
+		LOG_STR("supersedes", removal.open.details.supersedes),
+		LOG_INT("vcd_calls", vcd_calls(ctx->vcd)));
+	return 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/handlers/create_claim.h"
+
+#include "common/json.h"
+#include "common/str.h"
+#include "worker/handlers/cluster_common.h"
+#include "worker/vcd/vapp.h"
+
+#include <string.h>
+
+#define EXTERNAL_ID_PREFIX "cse-request:"
+
+const char *claim_external_id(struct arena *arena, const struct request *req)
+{
+	return arena_printf(arena, EXTERNAL_ID_PREFIX "%s", req->id);
+}
+
+static int refuse_name(const struct admission *adm, struct error *err)
+{
+	return error_set(err, ERR_CONFLICT, "Cluster '%s' already exists.", adm->spec.name);
+}
+
+/* 1 yes, 0 no, -1 VCD could not be asked. */
+static int is_same_request(const struct admission *adm, const struct request *req,
+	struct json_object *document, struct error *err)
+{
+	const char *external_id = json_str(document, "externalId", "");
+	struct last_task last;
+
+	if (str_eq(external_id, claim_external_id(&adm->ctx->arena, req)))
+		return 1;
+	if (cluster_last_task(adm->ctx, document, &last, err))
+		return -1;
+	return last.ours && str_eq(last.details.request, req->id);
+}
+
+static bool in_org(const struct admission *adm, struct json_object *document)
+{
+	return str_eq(json_str(document, "org.id", ""), adm->caller.org_urn);
+}
+
+int claim_look(const struct admission *adm, const struct request *req, struct json_object **winner,
+	struct error *err)
+{
+	CLEANUP(json_release)
+	struct json_object *list = NULL;
+
+	*winner = NULL;
+	if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "name", adm->spec.name, &list, err))
+		return -1;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *document = json_object_array_get_idx(list, i);
+		int same;
+
+		if (!in_org(adm, document))
+			continue;
+		same = is_same_request(adm, req, document, err);
+		if (same < 0)
+			return -1;
+		if (!same)
+			return refuse_name(adm, err);
+		*winner = json_object_get(document);
+		return 1;
+	}
+	return 0;
+}
+
+int claim_look_vapp(const struct admission *adm, const struct request *req,
+	struct json_object **winner, struct error *err)
+{
+	CLEANUP(json_release)
+	struct json_object *document = NULL;
+	struct vcd *vcd = adm->ctx->vcd;
+	CLEANUP(vcd_vapp_release)
+	struct vcd_vapp vapp = {0};
+	const char *uuid;
+	int same;
+
+	*winner = NULL;
+	if (vcd_vapp_find(vcd, VCD_SERVICE, true, adm->vdc.uuid, adm->spec.name, &uuid, err))
+		return -1;
+	if (uuid[0] == '\0' || vcd_vapp_get(vcd, VCD_SERVICE, uuid, &vapp, err) ||
+		!str_starts(vapp.description, "urn:vcloud:entity:") ||
+		vcd_entity_get(vcd, VCD_SERVICE, vapp.description, &document, err))
+		return refuse_name(adm, err);
+	if (!in_org(adm, document))
+		return refuse_name(adm, err);
+	same = is_same_request(adm, req, document, err);
+	if (same < 0)
+		return -1;
+	if (!same)
+		return refuse_name(adm, err);
+	*winner = STEAL(document);
+	return 1;
+}
+
+/* An accepted cluster has its vApp's href in externalId. */
+static bool is_accepted(struct json_object *document)
+{
+	return !str_starts(
+		json_str(document, "externalId", EXTERNAL_ID_PREFIX), EXTERNAL_ID_PREFIX);
+}
+
+static int give_way(const struct admission *adm, const struct request *req,
+	struct json_object *other, struct json_object **winner, struct error *err)
+{
+	if (is_same_request(adm, req, other, err) > 0)
+		*winner = json_object_get(other);
+	return refuse_name(adm, err);
+}
+
+int claim_settle(const struct admission *adm, const struct request *req, const char *urn,
+	struct json_object **own, struct json_object **winner, struct error *err)
+{
+	CLEANUP(json_release)
+	struct json_object *list = NULL;
+	struct json_object *mine = NULL;
+
+	if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "name", adm->spec.name, &list, err))
+		return -1;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *document = json_object_array_get_idx(list, i);
+		const char *id = json_str(document, "id", "");
+
+		if (str_eq(id, urn))
+			mine = document;
+		else if (in_org(adm, document) && (is_accepted(document) || strcmp(id, urn) < 0))
+			return give_way(adm, req, document, winner, err);
+	}
+	if (!mine)
+		return error_set(err, ERR_TRANSIENT,
+			"the entity of cluster '%s' is not in VCD's list yet", adm->spec.name);
+	json_release(own);
+	*own = json_object_get(mine);
+	return 0;
+}

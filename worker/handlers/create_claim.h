@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whose a cluster name is: names are unique in an org, and the same request id finds what it has
+ * already made instead of making it twice.
+ */
+#ifndef WORKER_HANDLERS_CREATE_CLAIM_H
+#define WORKER_HANDLERS_CREATE_CLAIM_H
+
+#include "worker/admission.h"
+
+/* externalId of an entity until its vApp is known: the request that made it. */
+const char *claim_external_id(struct arena *arena, const struct request *req);
+
+/*
+ * Looks for a cluster of the wanted name in the org (service session). 0: there is none; 1: it is
+ * this very request's, *winner is its document and the caller releases it; -1: CONFLICT, somebody
+ * else's.
+ */
+int claim_look(const struct admission *adm, const struct request *req, struct json_object **winner,
+	struct error *err) MUST_CHECK;
+
+/* The same after VCD refused the vApp's name: by way of the vApp's Description. 1 or -1. */
+int claim_look_vapp(const struct admission *adm, const struct request *req,
+	struct json_object **winner, struct error *err) MUST_CHECK;
+
+/*
+ * Looks again while this request's entity `urn` exists: two requests for one name that began
+ * together both see each other here. *own is our document. CONFLICT when we must give way: the
+ * other one is accepted already, or its id is the smaller one; when it is another copy of this
+ * request, *winner is its document. The caller releases both.
+ */
+int claim_settle(const struct admission *adm, const struct request *req, const char *urn,
+	struct json_object **own, struct json_object **winner, struct error *err) MUST_CHECK;
+
+#endif
