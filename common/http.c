@@ -190,10 +190,10 @@ static void set_request(CURL *curl, const struct http_request *request, struct c
 }
 
 /* All values of a header, comma-separated; "" when absent. */
-static const char *read_header(struct http_client *client, struct arena *arena, const char *name)
+static char *read_header(struct http_client *client, struct arena *arena, const char *name)
 {
 	struct curl_header *header;
-	const char *all = "";
+	char *all = arena_strdup(arena, "");
 
 	for (size_t i = 0;
 		curl_easy_header(client->curl, name, i, CURLH_HEADER, -1, &header) == CURLHE_OK;

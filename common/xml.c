@@ -308,6 +308,16 @@ struct xml_node *xml_add(
 	return our_node(node);
 }
 
+struct xml_node *xml_graft(struct xml_node *parent, const struct xml_node *node)
+{
+	xmlNode *to = lib_node(parent);
+	xmlNode *copy = xmlDocCopyNode(lib_node(node), to->doc, 1);
+
+	if (!copy || !xmlAddChild(to, copy))
+		abort();
+	return our_node(copy);
+}
+
 /* An attribute needs a prefix: one in scope, else a new one declared on the element itself. */
 static xmlNs *attr_ns(xmlNode *node, const char *ns)
 {

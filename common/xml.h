@@ -62,6 +62,8 @@ size_t xml_depth(const struct xml_node *node);
 /* Editing a fetched document before it is sent back. The new element comes last in its parent. */
 struct xml_node *xml_add(
 	struct xml_node *parent, const char *ns, const char *name, const char *text);
+/* A deep copy of an element of any document, last in its new parent. */
+struct xml_node *xml_graft(struct xml_node *parent, const struct xml_node *node);
 void xml_set_attr(struct xml_node *node, const char *ns, const char *name, const char *value);
 void xml_remove(struct xml_node *node);
 /* A heap copy of text in which '?' stands for what XML cannot hold; the caller frees it. */
