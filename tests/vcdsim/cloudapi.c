@@ -4,7 +4,6 @@
 #include "common/str.h"
 #include "tests/vcdsim/cloud.h"
 #include "tests/vcdsim/entity_access.h"
-#include "tests/vcdsim/entity_schema.h"
 
 #include <string.h>
 #include <strings.h>
@@ -326,16 +325,6 @@ static void interface_get(struct sim *sim, const struct sim_request *req, struct
 	reply_no_access(req, reply, "interface", req->tokens[0]);
 }
 
-/* A type as clients see it, its schema included. */
-static struct json_object *type_shown(struct json_object *type)
-{
-	struct json_object *doc = doc_shown(type);
-
-	if (!json_at(doc, "schema"))
-		json_set(doc, "schema", schema_native_cluster());
-	return doc;
-}
-
 static bool type_visible(const struct sim_session *session, struct json_object *type)
 {
 	return type_level(session, type, false) != LEVEL_NONE ||
@@ -356,7 +345,7 @@ static void types_list(struct sim *sim, const struct sim_request *req, struct si
 
 		if (type_visible(req->session, type) &&
 			filter_match(filter, type, filter_json_value))
-			json_object_array_add(values, type_shown(type));
+			json_object_array_add(values, doc_shown(type));
 	}
 	list_sort(req, values);
 	reply_page(req, reply, values, 25, 128);
@@ -367,7 +356,7 @@ static void type_get(struct sim *sim, const struct sim_request *req, struct sim_
 	struct json_object *type = find_doc(sim->entity_types, req->tokens[0]);
 
 	if (type && type_visible(req->session, type))
-		reply_json(req, reply, 200, type_shown(type));
+		reply_json(req, reply, 200, doc_shown(type));
 	else
 		reply_no_access(req, reply, "definedEntityType", req->tokens[0]);
 }

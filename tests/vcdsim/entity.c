@@ -163,15 +163,9 @@ static int entity_check(
 	struct sim *sim, struct json_object *entity, struct json_object *content, struct error *err)
 {
 	struct json_object *type = find_doc(sim->entity_types, json_str(entity, "entityType", ""));
-	struct json_object *schema = json_at(type, "schema");
-	bool strict = sim->options.rde_nulls_strict != 0;
 
-	if (schema)
-		return schema_check(schema, content, strict, err);
-	CLEANUP(json_release)
-	struct json_object *native = schema_native_cluster();
-
-	return schema_check(native, content, strict, err);
+	return schema_check(
+		json_at(type, "schema"), content, sim->options.rde_nulls_strict != 0, err);
 }
 
 static void entity_put(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)

@@ -5,7 +5,6 @@
 #include "common/str.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct check {
@@ -163,49 +162,4 @@ int schema_check(
 	struct check check = {.nulls_strict = nulls_strict, .err = err, .path = "#"};
 
 	return check_value(&check, schema, value);
-}
-
-#define STRING "{'type':'string'}"
-#define NODE                                                                                       \
-	"{'type':'object','required':['name'],'properties':{'name':" STRING ",'ip':" STRING        \
-	",'sizing_class':" STRING "}}"
-#define NODE_GROUP(min, max)                                                                       \
-	"{'type':'object','required':['count'],'properties':{'count':{'type':'integer',"           \
-	"'minimum':" min ",'maximum':" max "},'sizing_class':" STRING ",'storage_profile':" STRING \
-	"}}"
-
-#define MANY NODE_GROUP("0", "100")
-#define ONE NODE_GROUP("1", "1")
-
-static const char native_cluster[] =
-	"{'type':'object','required':['kind','spec','metadata'],'properties':{"
-	"'kind':{'type':'string','enum':['native','TanzuKubernetesCluster','TKG+','TKGm']},"
-	"'spec':{'type':'object','required':['settings'],'properties':{"
-	"'workers':" MANY ",'nfs':" MANY ",'control_plane':" ONE ","
-	"'settings':{'type':'object','required':['network'],'properties':{'network':" STRING ","
-	"'ssh_key':" STRING ",'rollback_on_failure':{'type':'boolean'}}},"
-	"'k8_distribution':{'type':'object','required':['template_name','template_revision'],"
-	"'properties':{'template_name':" STRING ",'template_revision':{'type':'integer'}}}}},"
-	"'status':{'type':'object','required':['nodes'],'properties':{"
-	"'phase':" STRING ",'kubernetes':" STRING ",'cni':" STRING ",'os':" STRING ","
-	"'docker_version':" STRING ","
-	"'nodes':{'type':'object','required':['control_plane'],'properties':{"
-	"'control_plane':" NODE ",'workers':{'type':'array','items':" NODE "},"
-	"'nfs':{'type':'array','items':" NODE "}}}}}}}";
-
-struct json_object *schema_native_cluster(void)
-{
-	char text[sizeof(native_cluster)];
-	struct error err = {0};
-	struct json_object *schema;
-
-	/* Written with single quotes above for the reader's sake. */
-	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = native_cluster[i];
-	for (char *quote = strchr(text, '\''); quote; quote = strchr(quote, '\''))
-		*quote = '"';
-	schema = json_parse(text, strlen(text), 32, &err);
-	if (!schema)
-		abort();
-	return schema;
 }

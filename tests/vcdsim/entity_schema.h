@@ -17,10 +17,4 @@
 int schema_check(struct json_object *schema, struct json_object *value, bool nulls_strict,
 	struct error *err) MUST_CHECK;
 
-/*
- * The schema of the type that CSE 3 installs, for a seed that gives none: what is in force of it.
- * Its metadata part stands one level too deep there, so only the presence of metadata is checked.
- */
-struct json_object *schema_native_cluster(void) MUST_CHECK;
-
 #endif
