@@ -92,12 +92,13 @@ static void add_context(struct buf *line, bool json)
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
 	CLEANUP(buf_release)
-	struct buf line;
-	bool json = !isatty(STDERR_FILENO);
+	struct buf line = {0}; /* released also when nothing is written */
 	char now[CLOCK_ISO_SIZE];
+	bool json;
 
 	if ((int)level > atomic_load(&current_level))
 		return;
+	json = !isatty(STDERR_FILENO);
 	buf_init(&line, LINE_MAX_BYTES);
 	clock_iso(now, clock_wall_ms());
 	buf_printf(&line, json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"" : "%s %s %s",
