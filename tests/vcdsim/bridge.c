@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/vcdsim/bridge.h"
 
-#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -50,6 +49,7 @@ struct sim_bridge {
 	pthread_mutex_t lock; /* protects what follows */
 	pthread_cond_t changed;
 	struct call *calls;
+	int users; /* callers that still hold a pointer to this */
 	bool connected, stopping;
 };
 
@@ -371,28 +371,64 @@ static void unlink_call(struct sim_bridge *bridge, const struct call *call)
 	*at = call->next;
 }
 
-enum bridge_result bridge_call(struct sim_bridge *bridge, const struct bridge_request *request,
-	int64_t timeout_ms, struct arena *arena, char **reply)
+/* The bridge, kept alive until bridge_drop(); NULL when there is none (any more). */
+static struct sim_bridge *bridge_hold(struct sim *sim)
 {
-	struct call call = {.request = request}, **tail;
+	struct sim_bridge *bridge;
+
+	pthread_mutex_lock(&sim->lock);
+	bridge = sim->bridge;
+	if (bridge) {
+		pthread_mutex_lock(&bridge->lock);
+		bridge->users++;
+		pthread_mutex_unlock(&bridge->lock);
+	}
+	pthread_mutex_unlock(&sim->lock);
+	return bridge;
+}
+
+static void bridge_drop(struct sim_bridge *bridge)
+{
+	pthread_mutex_lock(&bridge->lock);
+	bridge->users--;
+	pthread_cond_broadcast(&bridge->changed);
+	pthread_mutex_unlock(&bridge->lock);
+}
+
+/* Puts the call into the list until it was answered, failed or took too long. */
+static void await_reply(struct sim_bridge *bridge, struct call *call, int64_t timeout_ms)
+{
+	struct call **tail;
 	struct timespec end;
 
-	uuid_make(call.correlation);
 	deadline(&end, timeout_ms);
 	pthread_mutex_lock(&bridge->lock);
-	if (!bridge->connected || bridge->stopping) {
-		pthread_mutex_unlock(&bridge->lock);
-		return BRIDGE_FAILED;
+	if (bridge->connected && !bridge->stopping) {
+		for (tail = &bridge->calls; *tail; tail = &(*tail)->next)
+			continue;
+		*tail = call;
+		wake_up(bridge);
+		while (call->state <= CALL_CONFIRMED &&
+			pthread_cond_timedwait(&bridge->changed, &bridge->lock, &end) != ETIMEDOUT)
+			continue;
+		unlink_call(bridge, call);
+	} else {
+		call->state = CALL_FAILED;
 	}
-	for (tail = &bridge->calls; *tail; tail = &(*tail)->next)
-		continue;
-	*tail = &call;
-	wake_up(bridge);
-	while (call.state <= CALL_CONFIRMED &&
-		pthread_cond_timedwait(&bridge->changed, &bridge->lock, &end) != ETIMEDOUT)
-		continue;
-	unlink_call(bridge, &call);
 	pthread_mutex_unlock(&bridge->lock);
+}
+
+enum bridge_result bridge_call(struct sim *sim, const struct bridge_request *request,
+	int64_t timeout_ms, struct arena *arena, char **reply)
+{
+	struct sim_bridge *bridge = bridge_hold(sim);
+	struct call call = {.request = request};
+
+	if (!bridge)
+		return BRIDGE_FAILED;
+	uuid_make(call.correlation);
+	await_reply(bridge, &call, timeout_ms);
+	bridge_drop(bridge);
 	if (call.state == CALL_FAILED)
 		return BRIDGE_FAILED;
 	if (call.state != CALL_REPLIED)
@@ -450,15 +486,20 @@ int bridge_start(struct sim *sim, struct error *err)
 	}
 	if (pthread_create(&bridge->thread, NULL, bridge_run, bridge) != 0)
 		abort();
+	pthread_mutex_lock(&sim->lock);
 	sim->bridge = bridge;
+	pthread_mutex_unlock(&sim->lock);
 	wait_connected(bridge, 5000);
 	return 0;
 }
 
 void bridge_stop(struct sim *sim)
 {
-	struct sim_bridge *bridge = sim->bridge;
+	struct sim_bridge *bridge;
 
+	pthread_mutex_lock(&sim->lock);
+	bridge = STEAL(sim->bridge);
+	pthread_mutex_unlock(&sim->lock);
 	if (!bridge)
 		return;
 	pthread_mutex_lock(&bridge->lock);
@@ -466,12 +507,11 @@ void bridge_stop(struct sim *sim)
 	pthread_mutex_unlock(&bridge->lock);
 	wake_up(bridge);
 	pthread_join(bridge->thread, NULL);
-	/* Callers that were still waiting have been told; they leave before the memory goes. */
-	for (bool waiting = true; waiting; clock_sleep_ms(5)) {
-		pthread_mutex_lock(&bridge->lock);
-		waiting = bridge->calls != NULL;
-		pthread_mutex_unlock(&bridge->lock);
-	}
-	sim->bridge = NULL;
+	/* Callers that still waited have been told by now; the memory goes after the last of them.
+	 */
+	pthread_mutex_lock(&bridge->lock);
+	while (bridge->users > 0)
+		pthread_cond_wait(&bridge->changed, &bridge->lock);
+	pthread_mutex_unlock(&bridge->lock);
 	bridge_free(bridge);
 }

@@ -32,8 +32,8 @@ enum bridge_result {
 	BRIDGE_FAILED, /* no broker, or no such exchange */
 };
 
-/* Blocks up to timeout_ms. The reply's body lives in the arena. */
-enum bridge_result bridge_call(struct sim_bridge *bridge, const struct bridge_request *request,
+/* Blocks up to timeout_ms; not under the state lock. The reply's body lives in the arena. */
+enum bridge_result bridge_call(struct sim *sim, const struct bridge_request *request,
 	int64_t timeout_ms, struct arena *arena, char **reply) MUST_CHECK;
 
 #endif

@@ -159,15 +159,13 @@ static bool take_reply(const struct sim_request *req, struct sim_reply *reply, c
 static void forward(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
 	struct forward call = {0};
-	enum bridge_result result = BRIDGE_FAILED;
+	enum bridge_result result;
 	char *text = NULL;
 
 	if (!prepare(sim, req, reply, &call))
 		return;
 	call.request.text = compose(req, call.context);
-	if (sim->bridge)
-		result =
-			bridge_call(sim->bridge, &call.request, call.timeout_ms, req->arena, &text);
+	result = bridge_call(sim, &call.request, call.timeout_ms, req->arena, &text);
 	if (result == BRIDGE_REPLIED && take_reply(req, reply, text))
 		return;
 	if (result == BRIDGE_FAILED)
