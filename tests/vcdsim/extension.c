@@ -69,7 +69,7 @@ static bool prepare(struct sim *sim, const struct sim_request *req, struct sim_r
 			arena_strdup(arena, json_str(extension, "exchange", "cse-ext"));
 		out->request.routing_key =
 			arena_strdup(arena, json_str(extension, "routingKey", "cse"));
-		out->request.copies = 1;
+		out->request.copies = 1 + (int)sim->options.duplicate_requests;
 		out->context = security_context(req, req->session);
 		ready = true;
 	}

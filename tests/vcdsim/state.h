@@ -95,6 +95,7 @@ struct sim_vm {
 	bool needs_customization, customization_enabled;
 	const char *storage_profile, *sizing_policy, *network;
 	char ip[16]; /* pool address, "" before the clone ended */
+	const char *ip_mode; /* POOL, DHCP, MANUAL or NONE */
 	struct sim_extra *extra;
 	struct guest *guest; /* the running guest, NULL while off (guests.c) */
 };
@@ -137,6 +138,7 @@ struct sim_options { /* milliseconds; --set NAME=VALUE on the command line, POST
 	int64_t clone_ms, task_ms, boot_ms, extra_latency_ms, reply_timeout_ms, session_idle_ms;
 	int64_t extra_mode; /* 0 live, 1 next boot, 2 never: does a running guest see VCD's new keys */
 	int64_t rde_nulls_strict, firewall_drop;
+	int64_t duplicate_requests; /* more copies of each extension request */
 	int64_t ns_prefix; /* 1: legacy answers carry the prefix ns2: instead of a default namespace */
 };
 
