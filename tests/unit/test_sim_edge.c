@@ -235,6 +235,59 @@ static void uses_profiles_of_one_port(void **state)
 	assert_string_equal(cloud_task_of_reply(cloud)->status, "success");
 }
 
+/* A document of the state, parsed from text, put into one of its lists. */
+static void put_doc(struct json_object *list, const char *text)
+{
+	struct error err = {0};
+	struct json_object *doc = json_parse(text, strlen(text), 32, &err);
+
+	assert_non_null(doc);
+	json_object_array_add(list, doc);
+}
+
+static void shows_networks_of_a_vdc_group_by_context_only(void **state)
+{
+	struct cloud *cloud = *state;
+
+	put_doc(cloud->sim.networks,
+		"{\"id\":\"urn:vcloud:network:9\",\"name\":\"group-net\",\"ownerRef\":"
+		"{\"id\":\"urn:vcloud:vdcGroup:1\"},\"_vdcs\":[\"" VDC "\"],\"orgRef\":{\"id\":"
+		"\"urn:vcloud:org:0e000000-0000-4000-8000-000000000001\"}}");
+	assert_int_equal(found(cloud, NETWORKS, "name==group-net;_context==" VDC), 1);
+	assert_int_equal(found(cloud, NETWORKS, "name==group-net;ownerRef.id==" VDC), 0);
+}
+
+static void has_the_ranges_of_all_uplinks(void **state)
+{
+	struct cloud *cloud = *state;
+	struct json_object *edge = json_object_array_get_idx(cloud->sim.edges, 0);
+
+	assert_false(edge_has_address(edge, "127.60.1.5"));
+	put_doc(json_at(edge, "edgeGatewayUplinks"),
+		"{\"uplinkName\":\"two\",\"subnets\":{\"values\":[{\"primaryIp\":\"127.60.1.2\","
+		"\"ipRanges\":{\"values\":[{\"startAddress\":\"127.60.1.5\",\"endAddress\":"
+		"\"127.60.1.5\"}]}}]}}");
+	assert_true(edge_has_address(edge, "127.60.1.5"));
+	assert_false(edge_has_address(edge, "127.60.1.6"));
+	assert_false(edge_has_address(edge, "nonsense"));
+	assert_int_equal(uses(cloud, "127.60.1.2"), 1);
+}
+
+static void refuses_profiles_of_other_owners(void **state)
+{
+	struct cloud *cloud = *state;
+
+	put_doc(cloud->sim.port_profiles,
+		"{\"id\":\"urn:vcloud:applicationPortProfile:8\",\"name\":\"x\",\"scope\":"
+		"\"TENANT\","
+		"\"contextEntityId\":\"urn:vcloud:vdcGroup:1\",\"usableForNAT\":true}");
+	put_doc(cloud->sim.port_profiles,
+		"{\"id\":\"urn:vcloud:applicationPortProfile:9\",\"name\":\"https\",\"scope\":"
+		"\"SYSTEM\",\"usableForNAT\":true}");
+	assert_int_equal(rule_with_profile(cloud, "urn:vcloud:applicationPortProfile:8"), 400);
+	assert_int_equal(rule_with_profile(cloud, "urn:vcloud:applicationPortProfile:9"), 202);
+}
+
 static void asks_for_rights(void **state)
 {
 	struct cloud *cloud = *state;
@@ -262,6 +315,9 @@ int main(void)
 		TEST(changes_and_deletes_rules),
 		TEST(finds_networks),
 		TEST(uses_profiles_of_one_port),
+		TEST(shows_networks_of_a_vdc_group_by_context_only),
+		TEST(has_the_ranges_of_all_uplinks),
+		TEST(refuses_profiles_of_other_owners),
 		TEST(asks_for_rights),
 	};
 
