@@ -21,7 +21,7 @@ PKI=${CSE_PKI:-/etc/kubernetes/pki}
 SELF=${CSE_SELF:-/usr/local/sbin/cse-bootstrap}
 KUBEADM_CONFIG=$STATE/kubeadm.yaml    # holds the token, lives as long as one kubeadm call
 
-POLL_S=2          # between looks at something that takes its time
+POLL_S=1          # between looks at something that takes its time
 PAUSE_S=10        # after a failed attempt
 TRIES=3           # attempts of a phase before it is reported as failed
 GUEST_WAIT_S=600  # for network, host name and runtime after a boot

@@ -3,29 +3,36 @@
 #
 # The container runtime that is here, and the images that the template brings for it.
 
-# Prints docker or containerd; fails while none answers. Hosts with Docker run containerd too, so
-# Docker is asked first as long as kubeadm can use it.
-runtime() {
-	if (($(kubeadm_minor) < 24)) && command -v docker >/dev/null &&
+# Sets RUNTIME; fails while none answers. Hosts with Docker run containerd too, so Docker is asked first
+# as long as kubeadm can use it.
+runtime_find() {
+	if ((KUBEADM_MINOR < 24)) && command -v docker >/dev/null &&
 		timeout 20 docker info >/dev/null 2>&1; then
-		printf docker
+		RUNTIME=docker
 	elif command -v ctr >/dev/null && timeout 20 ctr version >/dev/null 2>&1; then
-		printf containerd
+		RUNTIME=containerd
 	else
 		return 1
 	fi
 }
 
+# What every phase but the first wait takes for granted.
+facts_read() {
+	kubeadm_read
+	runtime_find || die "no container runtime answers"
+}
+
 runtime_is_up() {
-	runtime >/dev/null
+	kubeadm_read
+	runtime_find
 }
 
 cri_socket() {
-	case $(runtime) in
+	case $RUNTIME in
 	docker) printf '/var/run/dockershim.sock' ;;
 	containerd)
 		# A bare path is deprecated from 1.24 on, the form with a scheme unknown to old ones.
-		if (($(kubeadm_minor) >= 24)); then
+		if ((KUBEADM_MINOR >= 24)); then
 			printf 'unix://'
 		fi
 		printf '/run/containerd/containerd.sock'
@@ -34,7 +41,7 @@ cri_socket() {
 }
 
 cgroup_driver() {
-	case $(runtime) in
+	case $RUNTIME in
 	docker) docker info -f '{{.CgroupDriver}}' ;;
 	containerd)
 		if containerd config dump | grep -qE 'SystemdCgroup *= *true'; then
@@ -48,7 +55,7 @@ cgroup_driver() {
 
 # image_present REFERENCE
 image_present() {
-	case $(runtime) in
+	case $RUNTIME in
 	docker) docker image inspect "$1" >/dev/null 2>&1 ;;
 	containerd) ctr -n k8s.io images ls -q | grep -Fxq -- "$1" ;;
 	esac
@@ -56,7 +63,7 @@ image_present() {
 
 # image_load ARCHIVE
 image_load() {
-	case $(runtime) in
+	case $RUNTIME in
 	docker) docker load -q -i "$1" </dev/null ;;
 	containerd) ctr -n k8s.io images import "$1" </dev/null ;;
 	esac

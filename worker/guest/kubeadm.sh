@@ -4,26 +4,17 @@
 # kubeadm's configuration, made from what is on this disk. No cloud provider is named: pods that do
 # not tolerate an uninitialised node would never start.
 
-kubeadm_version() {
-	kubeadm version -o short
-}
-
-kubeadm_minor() {
-	local version
-	version=$(kubeadm_version)
-	[[ $version =~ ^v1\.([0-9]+)\. ]] || die "kubeadm's version is not known: $version"
-	printf '%s' "${BASH_REMATCH[1]}"
-}
-
-config_api() {
-	local minor
-	minor=$(kubeadm_minor)
-	if ((minor < 22)); then
-		printf 'kubeadm.k8s.io/v1beta2'
-	elif ((minor < 31)); then
-		printf 'kubeadm.k8s.io/v1beta3'
+# Sets KUBEADM_VERSION, KUBEADM_MINOR and CONFIG_API, the version of the configuration's form.
+kubeadm_read() {
+	KUBEADM_VERSION=$(kubeadm version -o short)
+	[[ $KUBEADM_VERSION =~ ^v1\.([0-9]+)\. ]] || die "kubeadm's version is odd: $KUBEADM_VERSION"
+	KUBEADM_MINOR=${BASH_REMATCH[1]}
+	if ((KUBEADM_MINOR < 22)); then
+		CONFIG_API=v1beta2
+	elif ((KUBEADM_MINOR < 31)); then
+		CONFIG_API=v1beta3
 	else
-		printf 'kubeadm.k8s.io/v1beta4'
+		CONFIG_API=v1beta4
 	fi
 }
 
@@ -31,7 +22,7 @@ config_api() {
 extra_args() {
 	local pad
 	printf -v pad '%*s' "$1" ''
-	if [[ $(config_api) == */v1beta4 ]]; then
+	if [[ $CONFIG_API == v1beta4 ]]; then
 		printf '%s%s:\n%s- name: %s\n%s  value: "%s"\n' "$pad" "$2" "$pad" "$3" "$pad" "$4"
 	else
 		printf '%s%s:\n%s  %s: "%s"\n' "$pad" "$2" "$pad" "$3" "$4"
@@ -55,16 +46,14 @@ config_image() {
 }
 
 config_init() {
-	local api external node version driver api_server
-	api=$(config_api)
+	local external node driver api_server
 	external=$(data external)
 	node=$(config_node)
-	version=$(kubeadm_version)
 	driver=$(cgroup_driver)
 	api_server=$(image_reference kube-apiserver)
 	[[ -n $api_server ]] || die "images.list names no kube-apiserver"
 	cat <<-YAML
-		apiVersion: $api
+		apiVersion: kubeadm.k8s.io/$CONFIG_API
 		kind: InitConfiguration
 		bootstrapTokens:
 		- token: "$(field "$STATE/secret" token)"
@@ -76,10 +65,10 @@ config_init() {
 		  bindPort: 6443
 		$node
 		---
-		apiVersion: $api
+		apiVersion: kubeadm.k8s.io/$CONFIG_API
 		kind: ClusterConfiguration
 		clusterName: kubernetes
-		kubernetesVersion: "$version"
+		kubernetesVersion: "$KUBEADM_VERSION"
 		imageRepository: "${api_server%/*}"
 		controlPlaneEndpoint: "$(data endpoint)"
 		networking:
@@ -108,11 +97,10 @@ config_init() {
 
 # config_join SECONDS: how long discovery may take.
 config_join() {
-	local api token
-	api=$(config_api)
+	local token
 	token=$(field "$STATE/secret" token)
 	cat <<-YAML
-		apiVersion: $api
+		apiVersion: kubeadm.k8s.io/$CONFIG_API
 		kind: JoinConfiguration
 		discovery:
 		  bootstrapToken:
@@ -121,7 +109,7 @@ config_join() {
 		    caCertHashes: ["$(data ca_hash)"]
 		  tlsBootstrapToken: "$token"
 	YAML
-	if [[ $api == */v1beta4 ]]; then
+	if [[ $CONFIG_API == v1beta4 ]]; then
 		printf 'timeouts:\n  discovery: "%ss"\n' "$1"
 	else
 		printf '  timeout: "%ss"\n' "$1"

@@ -118,7 +118,10 @@ main() {
 		trap 'printf "cse: failed: %s (exit code %s, line %s)\n" "$BASH_COMMAND" "$?" "$LINENO" >&2' ERR
 		case $2 in
 		guest) guest_wait ;;
-		*) "phase_$2" ;;
+		*)
+			facts_read
+			"phase_$2"
+			;;
 		esac
 		;;
 	*)
