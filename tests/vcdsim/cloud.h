@@ -35,11 +35,18 @@ bool doc_visible(struct sim *sim, const struct sim_session *session, struct json
 bool body_ok(const struct sim_request *req, struct sim_reply *reply,
 	const char *const members[]) MUST_CHECK;
 
-/* Starts a native task about an object of the cloudapi; the first lock is `lock` (NULL: none). */
-struct sim_task *cloud_task(struct sim *sim, const struct sim_request *req, const char *name,
-	const char *operation, struct json_object *owner, const char *owner_type, const char *lock,
-	int64_t delay_ms, void (*done)(struct sim *, struct sim_task *),
-	struct json_object *note) MUST_CHECK;
+struct cloud_work {
+	const char *name, *operation; /* "edgeGatewayNatRuleCreate"; the sentence that people see */
+	struct json_object *owner;    /* the document that it is about */
+	const char *lock;	      /* what is busy meanwhile; NULL: nothing */
+	int64_t delay_ms;	      /* -1: until somebody ends it */
+	void (*done)(struct sim *sim, struct sim_task *task);
+	struct json_object *note; /* for done; NULL: nothing */
+};
+
+/* Starts a native task about an object of the cloudapi. */
+struct sim_task *cloud_task(
+	struct sim *sim, const struct sim_request *req, const struct cloud_work *work) MUST_CHECK;
 
 /* What `note` was when the task started; the caller releases it. */
 struct json_object *task_note(const struct sim_task *task) MUST_CHECK;

@@ -123,28 +123,30 @@ bool body_ok(const struct sim_request *req, struct sim_reply *reply, const char 
 	return true;
 }
 
-struct sim_task *cloud_task(struct sim *sim, const struct sim_request *req, const char *name,
-	const char *operation, struct json_object *owner, const char *owner_type, const char *lock,
-	int64_t delay_ms, void (*done)(struct sim *, struct sim_task *), struct json_object *note)
+static const char *collection(const char *urn)
 {
+	if (str_starts(urn, "urn:vcloud:gateway:"))
+		return "edgeGateways";
+	return str_starts(urn, "urn:vcloud:entity:") ? "entities" : "applicationPortProfiles";
+}
+
+struct sim_task *cloud_task(
+	struct sim *sim, const struct sim_request *req, const struct cloud_work *work)
+{
+	const char *id = json_str(work->owner, "id", "");
 	/* The note is kept as text: it then needs no owner when the simulator ends before the task.
 	 */
-	char *text = note ? keep(sim, json_object_to_json_string_ext(note, JSON_C_TO_STRING_PLAIN))
-			  : NULL;
-	struct sim_task *task =
-		task_start(sim, req->session, name, keep(sim, operation), delay_ms, done, text);
-	const char *id = json_str(owner, "id", NULL);
+	char *note = work->note ? keep(sim, json_text(req->arena, work->note)) : NULL;
+	struct sim_task *task = task_start(
+		sim, req->session, work->name, work->operation, work->delay_ms, work->done, note);
 
 	task->owner_id = keep(sim, id);
-	task->owner_name = keep(sim, json_str(owner, "name", ""));
-	task->owner_type = owner_type;
-	task->owner_href = keepf(sim, "%s/cloudapi/1.0.0/%s/%s", sim_base_url(sim),
-		str_starts(id, "urn:vcloud:gateway:")  ? "edgeGateways"
-		: str_starts(id, "urn:vcloud:entity:") ? "entities"
-						       : "applicationPortProfiles",
-		id);
-	if (lock)
-		task->locks[0] = keep(sim, lock);
+	task->owner_name = keep(sim, json_str(work->owner, "name", ""));
+	task->owner_type = "application/json";
+	task->owner_href =
+		keepf(sim, "%s/cloudapi/1.0.0/%s/%s", sim_base_url(sim), collection(id), id);
+	if (work->lock)
+		task->locks[0] = keep(sim, work->lock);
 	return task;
 }
 

@@ -176,9 +176,14 @@ static const char *context_value(void *object, const char *key)
 	return NULL;
 }
 
+struct listing {
+	struct json_object *docs;
+	struct json_object *(*show)(struct sim *sim, struct json_object *doc);
+	int default_size, max_size;
+};
+
 static void list_docs(struct sim *sim, const struct sim_request *req, struct sim_reply *reply,
-	struct json_object *docs, struct json_object *(*show)(struct sim *, struct json_object *),
-	int default_size, int max_size)
+	const struct listing *listing)
 {
 	static const char *const keys[] = {"id", "name", "_context", "ownerRef.id", "ownerRef.name",
 		"orgVdc.id", "orgRef.id", "networkType", "connection.routerRef.id", NULL};
@@ -188,18 +193,18 @@ static void list_docs(struct sim *sim, const struct sim_request *req, struct sim
 	if (!list_filter(req, reply, keys, &filter))
 		return;
 	values = json_object_new_array();
-	for (size_t i = 0; i < json_object_array_length(docs); i++) {
+	for (size_t i = 0; i < json_object_array_length(listing->docs); i++) {
 		struct in_context in = {
-			.doc = json_object_array_get_idx(docs, i),
+			.doc = json_object_array_get_idx(listing->docs, i),
 			.context = filter_demands(filter, "_context"),
 		};
 
 		if (doc_visible(sim, req->session, in.doc) &&
 			filter_match(filter, &in, context_value))
-			json_object_array_add(values, show(sim, in.doc));
+			json_object_array_add(values, listing->show(sim, in.doc));
 	}
 	list_sort(req, values);
-	reply_page(req, reply, values, default_size, max_size);
+	reply_page(req, reply, values, listing->default_size, listing->max_size);
 }
 
 static bool uses_pool_of(const struct sim_vapp *vapp, const struct sim_vm *vm, const char *uuid)
@@ -228,7 +233,11 @@ static struct json_object *network_shown(struct sim *sim, struct json_object *ne
 
 static void network_list(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
-	list_docs(sim, req, reply, sim->networks, network_shown, 16, 32);
+	list_docs(sim, req, reply,
+		&(struct listing){.docs = sim->networks,
+			.show = network_shown,
+			.default_size = 16,
+			.max_size = 32});
 }
 
 static struct json_object *need_network(
@@ -327,7 +336,11 @@ static struct json_object *edge_shown(struct sim *sim, struct json_object *edge)
 
 static void edge_list(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
-	list_docs(sim, req, reply, sim->edges, edge_shown, 25, 128);
+	list_docs(sim, req, reply,
+		&(struct listing){.docs = sim->edges,
+			.show = edge_shown,
+			.default_size = 25,
+			.max_size = 128});
 }
 
 struct json_object *need_edge(

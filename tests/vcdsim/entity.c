@@ -141,10 +141,14 @@ static void entity_create(struct sim *sim, const struct sim_request *req, struct
 		return;
 	entity = entity_new(type, req, org);
 	json_object_array_add(sim->entities, entity);
-	task = cloud_task(sim, req, "definedEntityCreate",
-		arena_printf(req->arena, "Creating Defined Entity %s(%s)",
-			json_str(entity, "name", ""), json_str(entity, "id", "")),
-		entity, "application/json", NULL, UNTIL_RESOLVED, NULL, NULL);
+	task = cloud_task(sim, req,
+		&(struct cloud_work){
+			.name = "definedEntityCreate",
+			.operation = arena_printf(req->arena, "Creating Defined Entity %s(%s)",
+				json_str(entity, "name", ""), json_str(entity, "id", "")),
+			.owner = entity,
+			.delay_ms = UNTIL_RESOLVED,
+		});
 	task->org = org;
 	task->progress = 1;
 	json_set_str(entity, "_task", task->uuid);

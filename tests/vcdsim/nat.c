@@ -249,16 +249,20 @@ static struct json_object *rule_new(const struct sim_request *req, struct json_o
 	return rule;
 }
 
+/* Starts the work on the edge, whose operation is only a verb yet, and answers with its task. */
 static void rule_task(struct sim *sim, const struct sim_request *req, struct sim_reply *reply,
-	struct json_object *edge, const char *name, const char *operation,
-	void (*done)(struct sim *, struct sim_task *), struct json_object *note)
+	const struct cloud_work *work)
 {
-	struct sim_task *task = cloud_task(sim, req, name, operation, edge, "application/json",
-		json_str(edge, "id", ""), sim->options.task_ms, done, note);
+	struct cloud_work all = *work;
+	const char *id = json_str(work->note, "id", json_str(work->owner, "id", ""));
 
-	path_add(sim, "nat", sim->options.task_ms);
-	json_object_put(note);
-	reply_task(req, reply, task);
+	all.lock = json_str(work->owner, "id", "");
+	all.delay_ms = sim->options.task_ms;
+	all.operation = arena_printf(req->arena, "%s NAT Rule %s(%s)", work->operation,
+		json_str(work->note, "name", ""), id);
+	path_add(sim, "nat", all.delay_ms);
+	reply_task(req, reply, cloud_task(sim, req, &all));
+	json_object_put(work->note);
 }
 
 /* False after the task was made to fail: the edge does not have the rule's external address. */
@@ -297,10 +301,12 @@ void nat_create(struct sim *sim, const struct sim_request *req, struct sim_reply
 
 	if (!edge || !may_change(sim, req, reply, edge, true))
 		return;
-	rule_task(sim, req, reply, edge, "edgeGatewayNatRuleCreate",
-		arena_printf(req->arena, "Creating NAT Rule %s(%s)",
-			json_str(req->json, "name", ""), json_str(edge, "id", "")),
-		created, rule_new(req, edge));
+	rule_task(sim, req, reply,
+		&(struct cloud_work){.name = "edgeGatewayNatRuleCreate",
+			.operation = "Creating",
+			.owner = edge,
+			.done = created,
+			.note = rule_new(req, edge)});
 }
 
 static void changed(struct sim *sim, struct sim_task *task)
@@ -335,10 +341,12 @@ void nat_change(struct sim *sim, const struct sim_request *req, struct sim_reply
 	}
 	wanted = rule_new(req, edge);
 	json_set_str(wanted, "id", req->tokens[1]);
-	rule_task(sim, req, reply, edge, "edgeGatewayNatRuleUpdate",
-		arena_printf(req->arena, "Updating NAT Rule %s(%s)", json_str(rule, "name", ""),
-			req->tokens[1]),
-		changed, wanted);
+	rule_task(sim, req, reply,
+		&(struct cloud_work){.name = "edgeGatewayNatRuleUpdate",
+			.operation = "Updating",
+			.owner = edge,
+			.done = changed,
+			.note = wanted});
 }
 
 static void deleted(struct sim *sim, struct sim_task *task)
@@ -364,8 +372,10 @@ void nat_delete(struct sim *sim, const struct sim_request *req, struct sim_reply
 
 	if (!rule || !may_change(sim, req, reply, edge, false))
 		return;
-	rule_task(sim, req, reply, edge, "edgeGatewayNatRuleDelete",
-		arena_printf(req->arena, "Deleting NAT Rule %s(%s)", json_str(rule, "name", ""),
-			req->tokens[1]),
-		deleted, reference(json_str(rule, "name", ""), req->tokens[1]));
+	rule_task(sim, req, reply,
+		&(struct cloud_work){.name = "edgeGatewayNatRuleDelete",
+			.operation = "Deleting",
+			.owner = edge,
+			.done = deleted,
+			.note = reference(json_str(rule, "name", ""), req->tokens[1])});
 }

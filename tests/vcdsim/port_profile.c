@@ -138,6 +138,19 @@ static struct json_object *profile_new(const struct sim_request *req, struct jso
 	return profile;
 }
 
+/* Starts the work, whose operation is only a verb yet, and answers with its task. */
+static void profile_task(struct sim *sim, const struct sim_request *req, struct sim_reply *reply,
+	const struct cloud_work *work)
+{
+	struct cloud_work all = *work;
+
+	all.delay_ms = sim->options.task_ms;
+	all.operation =
+		arena_printf(req->arena, "%s Application Port Profile %s(%s)", work->operation,
+			json_str(work->owner, "name", ""), json_str(work->owner, "id", ""));
+	reply_task(req, reply, cloud_task(sim, req, &all));
+}
+
 static void created(struct sim *sim, struct sim_task *task)
 {
 	json_object_array_add(sim->port_profiles, task_note(task));
@@ -165,11 +178,12 @@ void profile_create(struct sim *sim, const struct sim_request *req, struct sim_r
 		return;
 	}
 	profile = profile_new(req, org);
-	reply_task(req, reply,
-		cloud_task(sim, req, "applicationPortProfileCreate",
-			arena_printf(req->arena, "Creating Application Port Profile %s(%s)",
-				json_str(profile, "name", ""), json_str(profile, "id", "")),
-			profile, "application/json", NULL, sim->options.task_ms, created, profile));
+	profile_task(sim, req, reply,
+		&(struct cloud_work){.name = "applicationPortProfileCreate",
+			.operation = "Creating",
+			.owner = profile,
+			.done = created,
+			.note = profile});
 	json_object_put(profile);
 }
 
@@ -209,10 +223,11 @@ void profile_delete(struct sim *sim, const struct sim_request *req, struct sim_r
 		return;
 	}
 	note = reference(json_str(profile, "name", ""), req->tokens[0]);
-	reply_task(req, reply,
-		cloud_task(sim, req, "applicationPortProfileDelete",
-			arena_printf(req->arena, "Deleting Application Port Profile %s(%s)",
-				json_str(profile, "name", ""), req->tokens[0]),
-			profile, "application/json", NULL, sim->options.task_ms, deleted, note));
+	profile_task(sim, req, reply,
+		&(struct cloud_work){.name = "applicationPortProfileDelete",
+			.operation = "Deleting",
+			.owner = profile,
+			.done = deleted,
+			.note = note});
 	json_object_put(note);
 }
