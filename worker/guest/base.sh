@@ -24,6 +24,7 @@ KUBEADM_CONFIG=$STATE/kubeadm.yaml    # holds the token, lives as long as one ku
 POLL_S=1          # between looks at something that takes its time
 PAUSE_S=10        # after a failed attempt
 TRIES=3           # attempts of a phase before it is reported as failed
+DISCOVERY_S=60    # of one join
 GUEST_WAIT_S=600  # for network, host name and runtime after a boot
 EXIT_GIVEN_UP=3   # the unit is not restarted after this
 

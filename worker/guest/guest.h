@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The programs that run in a cluster's nodes, as text. Values never go into them: the nodes read those
- * from ExtraConfig.
+ * The programs that run in a cluster's nodes, as text. Values never go into them: the nodes read
+ * those from ExtraConfig.
  */
 #ifndef WORKER_GUEST_GUEST_H
 #define WORKER_GUEST_GUEST_H

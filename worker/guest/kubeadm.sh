@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
 # kubeadm's configuration, made from what is on this disk. No cloud provider is named: pods that do

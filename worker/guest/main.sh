@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
 # Usage: cse-bootstrap run            the unit: all phases, then the results
@@ -22,16 +22,16 @@ give_up() {
 
 # attempts PHASE: tries until it succeeds, a bounded number of times.
 attempts() {
-	local try status tries=$TRIES
+	local try status limit=$TRIES
 	case $1 in
-	nodes | join) tries=1 ;; # they try until the deadline themselves
+	nodes | join) limit=1 ;; # they try until the deadline themselves
 	esac
 	for ((try = 1; ; try++)); do
 		status=0
 		phase_try "$1" || status=$?
 		if ((status == 0)); then
 			return 0
-		elif ((try >= tries)); then
+		elif ((try >= limit)); then
 			give_up "$1" "$status"
 		fi
 		log "phase $1 failed with exit code $status, again in $PAUSE_S s"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
 # Talking with the worker: guestinfo keys in, numbered and authenticated messages out. Every process

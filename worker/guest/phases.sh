@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
 # The phases of a control plane and of a worker. Each runs in a process of its own (see main.sh).
@@ -67,12 +67,13 @@ endpoint_is_open() {
 	timeout 5 bash -c ": <'/dev/tcp/${endpoint%:*}/${endpoint##*:}'" 2>/dev/null
 }
 
-# join_once SECONDS
+# join_once SECONDS: waits that long for the control plane, then makes one attempt. The API server
+# answers some seconds before the token is there; kubeadm waits for it, but not for ever.
 join_once() {
 	undo_begun join
-	endpoint_is_open || until_ok "$1" endpoint_is_open || return 1
-	config_join "$1" >"$KUBEADM_CONFIG"
-	timeout $(($1 + 300)) kubeadm join --config "$KUBEADM_CONFIG" || return 1
+	until_ok "$1" endpoint_is_open || return 1
+	config_join "$DISCOVERY_S" >"$KUBEADM_CONFIG"
+	timeout $((DISCOVERY_S + 300)) kubeadm join --config "$KUBEADM_CONFIG" || return 1
 	rm -f "$KUBEADM_CONFIG"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
 # The machine below Kubernetes: waiting until it is what VCD says, and keeping it so.
