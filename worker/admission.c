@@ -2,6 +2,7 @@
 #include "worker/admission.h"
 
 #include "common/str.h"
+#include "worker/vdc_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,7 @@ static int check_template(struct admission *adm, struct error *err)
 
 static int check_vdc(struct admission *adm, struct error *err)
 {
-	if (vcd_vdc_find(adm->ctx->vcd, adm->caller.as, adm->spec.vdc, adm->caller.org_uuid,
-		    adm->caller.who.system_admin, &adm->vdc, err))
+	if (vdc_get(adm->ctx, &adm->caller, adm->spec.vdc, &adm->vdc, err))
 		return error_wrap(err, "metadata.ovdc_name '%s'", adm->spec.vdc);
 	if (!adm->vdc.enabled)
 		return error_set(err, ERR_INVALID, "VDC '%s' is disabled", adm->spec.vdc);
@@ -119,8 +119,7 @@ static int check_sizing(struct admission *adm, struct error *err)
 
 	if (!adm->spec.control_plane_sizing && !adm->spec.worker_sizing)
 		return 0;
-	if (vcd_vdc_sizing_policies(
-		    adm->ctx->vcd, adm->caller.as, adm->vdc.urn, &policies, &count, err))
+	if (vdc_sizing_policies(adm->ctx, &adm->caller, &adm->vdc, &policies, &count, err))
 		return -1;
 	if (find_sizing(policies, count, adm->spec.control_plane_sizing, &adm->control_plane_sizing,
 		    err))

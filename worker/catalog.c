@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/str.h"
+#include "worker/vdc_cache.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -21,8 +22,9 @@ struct entry {
 };
 
 struct template_cache {
-	pthread_mutex_t mutex; /* protects everything below */
-	struct arena arena;    /* owns the strings of entries */
+	struct vdc_cache *vdcs; /* has its own mutex */
+	pthread_mutex_t mutex;	/* protects everything below */
+	struct arena arena;	/* owns the strings of entries */
 	struct entry *entries;
 	size_t count;
 	int64_t loaded_ms; /* clock_ms(); 0: never */
@@ -32,14 +34,21 @@ struct template_cache *template_cache_new(void)
 {
 	struct template_cache *cache = xcalloc(1, sizeof(*cache));
 
+	cache->vdcs = vdc_cache_new();
 	pthread_mutex_init(&cache->mutex, NULL);
 	return cache;
+}
+
+struct vdc_cache *template_cache_vdcs(struct template_cache *cache)
+{
+	return cache->vdcs;
 }
 
 void template_cache_free(struct template_cache **cache)
 {
 	if (!*cache)
 		return;
+	vdc_cache_free(&(*cache)->vdcs);
 	arena_reset(&(*cache)->arena);
 	free((*cache)->entries);
 	pthread_mutex_destroy(&(*cache)->mutex);

@@ -10,8 +10,12 @@
 #include "worker/thread.h"
 #include "worker/vcd/org.h"
 
+struct vdc_cache;
+
 struct template_cache *template_cache_new(void) MUST_CHECK;
 void template_cache_free(struct template_cache **cache);
+/* The other thing tenants choose from, kept beside the templates. */
+struct vdc_cache *template_cache_vdcs(struct template_cache *cache);
 
 /* All templates, sorted by name and revision descending; copies in the thread's arena. */
 int catalog_templates(struct thread_ctx *ctx, struct cluster_template **out, size_t *count,
