@@ -363,6 +363,17 @@ static void type_get(struct sim *sim, const struct sim_request *req, struct sim_
 		reply_no_access(req, reply, "definedEntityType", req->tokens[0]);
 }
 
+static bool is_text_list(struct json_object *list)
+{
+	if (!json_object_is_type(list, json_type_array))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		if (!json_object_is_type(json_object_array_get_idx(list, i), json_type_string))
+			return false;
+	}
+	return true;
+}
+
 static void type_create(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
 	static const char *const members[] = {"id", "name", "description", "vendor", "nss",
@@ -378,6 +389,12 @@ static void type_create(struct sim *sim, const struct sim_request *req, struct s
 			reply_error(req, reply, 400, "BAD_REQUEST", "%s must be set.", needed[i]);
 			return;
 		}
+	}
+	if (!is_text_list(json_at(req->json, "interfaces")) ||
+		!json_object_is_type(json_at(req->json, "schema"), json_type_object)) {
+		reply_error(req, reply, 400, "BAD_REQUEST",
+			"interfaces must be a list of ids, schema an object.");
+		return;
 	}
 	id = arena_printf(req->arena, "urn:vcloud:type:%s:%s:%s", json_str(req->json, "vendor", ""),
 		json_str(req->json, "nss", ""), json_str(req->json, "version", ""));
