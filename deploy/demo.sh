@@ -86,7 +86,9 @@ tenant() { # METHOD PATH_OR_URL [CURL ARGUMENTS...]; body to stdout, status to $
 	shift 2
 	[[ $url == https:* ]] || url=$cloud$url
 	curl --silent --show-error --max-time 30 --cacert "$folder/vcd/ca.pem" -X "$method" -o - \
-		-w '%{stderr}%{http_code}' -H @"$folder/headers" "$@" "$url" 2>"$folder/status"
+		-w '%{stderr}%{http_code}' -H @"$folder/headers" \
+		-H "Accept: ${accept:-application/json;version=35.0}" "$@" "$url" 2>"$folder/status" ||
+		fail "$method $url: $(cat "$folder/status")"
 }
 
 expect() { # STATUS WHAT
@@ -106,28 +108,26 @@ attribute() { # NAME; of the Task element on stdin
 
 # Follows a task to its end and shows each text once; on a terminal the percentage moves in place.
 follow() { # TASK_HREF
-	local task text status percent line="" last=""
+	local task text status percent line last="" last_text=""
 	while :; do
-		task=$(tenant GET "/api/task/${1##*/}" -H 'Accept: application/*+xml;version=35.0')
+		task=$(accept='application/*+xml;version=35.0' tenant GET "/api/task/${1##*/}")
 		expect 200 "GET task"
 		text=$(attribute operation <<<"$task")
 		status=$(attribute status <<<"$task")
 		percent=$(sed -n 's/.*<Progress>\([0-9]*\)<\/Progress>.*/\1/p' <<<"$task")
 		line=$(printf '   %3s%%  %s' "${percent:-0}" "$text")
-		if [ "$line" != "$last" ]; then
-			if [ -t 1 ]; then
-				[ "${last#* }" = "" ] || [ "$text" = "$last_text" ] || printf '\n'
-				printf '\r\033[K%s' "$line"
-			else
-				printf '%s\n' "$line"
-			fi
-			last=$line
-			last_text=$text
+		if [ -t 1 ]; then
+			[ -z "$last_text" ] || [ "$text" = "$last_text" ] || printf '\n'
+			printf '\r\033[K%s' "$line"
+		elif [ "$line" != "$last" ]; then
+			printf '%s\n' "$line"
 		fi
+		last=$line
+		last_text=$text
 		case $status in
 		success) break ;;
 		error | aborted | canceled)
-			printf '\n'
+			[ ! -t 1 ] || printf '\n'
 			fail "task $status: $(tr '\n' ' ' <<<"$task" | sed -n 's/.*<Error[^>]* message="\([^"]*\)".*/\1/p')"
 			;;
 		esac
@@ -244,11 +244,8 @@ log_in() { # USER ORG
 	curl --silent --show-error --fail --cacert "$folder/vcd/ca.pem" -K "$folder/curl.login" -X POST \
 		-H 'Accept: application/json;version=35.0' -D "$folder/login.headers" -o /dev/null \
 		"$cloud/cloudapi/1.0.0/sessions"
-	(umask 077 && {
-		echo 'Accept: application/json;version=35.0'
-		printf 'Authorization: Bearer %s\n' "$(tr -d '\r' <"$folder/login.headers" |
-			sed -n 's/^x-vmware-vcloud-access-token: //Ip')"
-	} >"$folder/headers")
+	(umask 077 && printf 'Authorization: Bearer %s\n' "$(tr -d '\r' <"$folder/login.headers" |
+		sed -n 's/^x-vmware-vcloud-access-token: //Ip')" >"$folder/headers")
 }
 
 show_cluster() {
@@ -320,7 +317,6 @@ TEXT
 declare -A took calls imposed
 cluster_id=""
 address=""
-last_text=""
 build=$PWD/build/release
 
 say "installing and building (log: build/demo-build.log)"
