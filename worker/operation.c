@@ -3,6 +3,7 @@
 
 #include "common/json.h"
 #include "common/str.h"
+#include "worker/topology.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -81,15 +82,13 @@ static int64_t rung_for(const struct config *config, int64_t delay_ms)
 	return config->timing_rungs[last];
 }
 
-static const char *rung_queue(const struct config *config, struct arena *arena, int64_t rung_ms);
-
 int operation_publish(struct bus *bus, const struct config *config, struct arena *arena,
 	const struct operation_message *message, int64_t delay_ms, struct error *err)
 {
 	const char *body = operation_encode(arena, message);
-	const char *queue = delay_ms <= 0
-				    ? arena_printf(arena, "%s.operations", config->queues_prefix)
-				    : rung_queue(config, arena, rung_for(config, delay_ms));
+	const char *queue =
+		delay_ms <= 0 ? topology_operations_queue(arena, config)
+			      : topology_delay_queue(arena, config, rung_for(config, delay_ms));
 	const struct message out = {
 		.exchange = "",
 		.routing_key = queue,
@@ -104,14 +103,4 @@ int operation_publish(struct bus *bus, const struct config *config, struct arena
 	if (bus_publish(bus, &out, CONFIRM_MS, err))
 		return error_wrap(err, "Queueing the next pass of task %s", message->task);
 	return 0;
-}
-
-/* "60s", also for fractions of a second: "0.5s". */
-static const char *rung_queue(const struct config *config, struct arena *arena, int64_t rung_ms)
-{
-	if (rung_ms % 1000 == 0)
-		return arena_printf(arena, "%s.operations.delay.%" PRId64 "s",
-			config->queues_prefix, rung_ms / 1000);
-	return arena_printf(arena, "%s.operations.delay.%" PRId64 ".%03" PRId64 "s",
-		config->queues_prefix, rung_ms / 1000, rung_ms % 1000);
 }
