@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/schedule.h"
+
+enum { FAILURES_MAX = 60, SECOND_MS = 1000 };
+
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t schedule_delay_ms(const struct schedule *schedule, int64_t max_ms)
+{
+	int64_t failures = smaller(schedule->failures, FAILURES_MAX);
+	int64_t delay = larger(schedule->wait_ms, schedule->waited_ms / 4);
+
+	delay = larger(delay, failures * failures * SECOND_MS);
+	delay = larger(delay, schedule->lag_ms / 2);
+	return smaller(larger(delay, 0), max_ms);
+}
+
+void lag_note(struct lag *lag, int64_t late_ms)
+{
+	lag->average_ms += (larger(late_ms, 0) - lag->average_ms) / 8;
+}
