@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delete, from every state; what is absent is done. The rules go first, because an address they
+ * forward to may belong to somebody else as soon as the vApp is gone; rules and vApp are looked at
+ * once more after it; the entity goes last, since with it nothing would lead back to the rest. The
+ * same plan undoes a failed create whose verdict says so.
+ */
+#include "worker/plans/plan.h"
+
+#include "common/json.h"
+#include "common/str.h"
+#include "worker/vcd/entity.h"
+
+/* ---- a verdict's mark on the entity, before anything is undone ---- */
+
+static enum condition check_failed(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	if (!seen->failed_phase[0])
+		return COND_MET;
+	if (!(seen->seen & SEE_ENTITY))
+		return COND_UNSEEN;
+	/* An entity that a stronger task owns says what that task wants. */
+	return seen->entity_absent || seen->stronger[0] ||
+			       str_eq(seen->entity_phase, seen->failed_phase)
+		       ? COND_MET
+		       : COND_UNMET;
+}
+
+static int act_failed(struct work *work, struct observed *seen, struct error *err)
+{
+	if (work_entity_put(work, seen, seen->failed_phase, NULL, err))
+		return err->code == ERR_CONFLICT || err->code == ERR_GONE ? 0 : -1;
+	return 0;
+}
+
+/* ---- delete ---- */
+
+static enum condition check_superseded(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	if (!seen->supersedes)
+		return COND_MET;
+	if (!(seen->seen & SEE_SUPERSEDED))
+		return COND_UNSEEN;
+	return seen->superseded_done ? COND_MET : COND_PENDING;
+}
+
+static enum condition check_rules(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	/* The marks tell the edge, so they come first. */
+	if (!(seen->seen & SEE_MARKS) || !(seen->seen & SEE_RULES))
+		return COND_UNSEEN;
+	return seen->our_rule ? COND_UNMET : COND_MET;
+}
+
+static int act_rules(struct work *work, struct observed *seen, struct error *err)
+{
+	return work_rule_delete(work, seen, seen->our_rule, err);
+}
+
+/* A vApp that is not ours is as good as none: an entity's href is only a hint. */
+static bool vapp_to_remove(const struct observed *seen)
+{
+	return seen->vapp != VAPP_ABSENT && seen->vapp_ours;
+}
+
+static enum condition check_off(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	if (!(seen->seen & SEE_VAPP))
+		return COND_UNSEEN;
+	if (!vapp_to_remove(seen))
+		return COND_MET;
+	if (seen->vapp == VAPP_BUSY)
+		return COND_PENDING;
+	return seen->vapp_on && !seen->undeployed ? COND_UNMET : COND_MET;
+}
+
+static int act_off(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *task = NULL;
+
+	if (vcd_undeploy(work->vcd, VCD_SERVICE, seen->vapp_href, &task, err)) {
+		if (err->code != ERR_GONE)
+			return -1;
+		seen->seen &= ~(unsigned)SEE_VAPP;
+		return 0;
+	}
+	if (work_wait(work, task, "Powering the cluster's vApp off", err))
+		return -1;
+	seen->undeployed = true;
+	return 0;
+}
+
+static enum condition check_vapp(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	if (!(seen->seen & SEE_VAPP))
+		return COND_UNSEEN;
+	return vapp_to_remove(seen) ? COND_UNMET : COND_MET;
+}
+
+static int act_vapp(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *task = NULL;
+
+	/* Both are looked at again: a pass of the task before this one may have been under way. */
+	seen->seen &= ~(unsigned)(SEE_VAPP | SEE_RULES);
+	if (vcd_vapp_delete(work->vcd, VCD_SERVICE, seen->vapp_uuid, &task, err))
+		return err->code == ERR_GONE ? 0 : -1;
+	return work_wait(work, task, "Deleting the cluster's vApp", err);
+}
+
+static enum condition check_entity(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	/* Deleting needs no look before; what counts is the look afterwards. */
+	return (seen->seen & SEE_ENTITY) && seen->entity_absent ? COND_MET : COND_UNMET;
+}
+
+/* VCD deletes resolved entities only, and resolves valid ones only. */
+static int make_deletable(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *phase = seen->failed_phase[0] ? seen->failed_phase : "DELETE:IN_PROGRESS";
+
+	seen->seen &= ~(unsigned)SEE_ENTITY;
+	if (observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	if (seen->entity_absent)
+		return 0;
+	if (work_entity_put(work, seen, phase, NULL, err) || work_entity_resolve(work, seen, err))
+		return -1;
+	return vcd_entity_delete(work->vcd, VCD_SERVICE, work->cluster, err);
+}
+
+static int act_entity(struct work *work, struct observed *seen, struct error *err)
+{
+	int failed = vcd_entity_delete(work->vcd, VCD_SERVICE, work->cluster, err);
+
+	if (failed && err->code == ERR_INVALID)
+		failed = make_deletable(work, seen, err);
+	if (failed && err->code != ERR_GONE)
+		return -1;
+	seen->seen &= ~(unsigned)SEE_ENTITY;
+	return observed_look(work, seen, SEE_ENTITY, err);
+}
+
+#define TEXT "Deleting cluster '{name}' ({id})"
+
+static const struct step steps[] = {
+	{"failed", "Error creating cluster '{name}'. Deleting cluster (rollback=True)", 0, 1,
+		SEE_ENTITY, check_failed, act_failed},
+	{"superseded", TEXT, 5, 5, SEE_SUPERSEDED, check_superseded, NULL},
+	{"rules", TEXT, 15, 5, SEE_MARKS | SEE_RULES, check_rules, act_rules},
+	{"power-off", TEXT, 35, 5, SEE_VAPP, check_off, act_off},
+	{"vapp", TEXT, 60, 5, SEE_VAPP, check_vapp, act_vapp},
+	{"entity", TEXT, 90, 1, SEE_ENTITY, check_entity, act_entity},
+};
+
+const struct plan plan_cluster_delete = {"delete", steps, ARRAY_LEN(steps)};
+
+static const struct step failed_steps[] = {
+	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_failed},
+};
+
+const struct plan plan_cluster_failed = {"failed", failed_steps, ARRAY_LEN(failed_steps)};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps of a create that wait for what the nodes say, and take their secrets away afterwards. */
+#include "worker/plans/create_steps.h"
+
+#include "common/str.h"
+#include "worker/plans/node_data.h"
+
+#include <string.h>
+
+/* A node that gave up: its own words are the cause. */
+static enum condition check_failed(const struct node *node, struct error *why)
+{
+	if (node->report.status != GUEST_FAILED)
+		return COND_MET;
+	error_set(why, ERR_INVALID, "node %s failed in phase %s: %.360s", node->name,
+		guest_phase_name(node->report.phase),
+		node->report.error[0] ? node->report.error : "it did not say why");
+	return COND_FAILED;
+}
+
+static enum condition check_phase(
+	const struct observed *seen, enum guest_phase phase, struct error *why)
+{
+	if (check_failed(&seen->control_plane, why) == COND_FAILED)
+		return COND_FAILED;
+	for (size_t i = 0; i < seen->worker_count; i++) {
+		if (check_failed(&seen->workers[i], why) == COND_FAILED)
+			return COND_FAILED;
+	}
+	return guest_finished(&seen->control_plane.report, phase) ? COND_MET : COND_PENDING;
+}
+
+enum condition check_init(const struct observed *seen, struct error *why)
+{
+	return check_phase(seen, GUEST_INIT, why);
+}
+
+enum condition check_cni(const struct observed *seen, struct error *why)
+{
+	return check_phase(seen, GUEST_CNI, why);
+}
+
+enum condition check_joined(const struct observed *seen, struct error *why)
+{
+	enum condition condition = check_phase(seen, GUEST_NODES, why);
+
+	for (size_t i = 0; condition == COND_MET && i < seen->worker_count; i++) {
+		if (!guest_finished(&seen->workers[i].report, GUEST_JOIN))
+			condition = COND_PENDING;
+	}
+	return condition;
+}
+
+/* "IP:<external>" is a name of the certificate, when it has to be one. */
+static bool certificate_fits(const struct observed *seen)
+{
+	const char *rest = seen->control_plane.report.sans;
+	const char *item, *external = seen->control_plane.external;
+	size_t len;
+
+	if (!seen->want_expose)
+		return true;
+	while ((item = str_next(&rest, ',', &len))) {
+		if (len > 3 && !strncmp(item, "IP:", 3) && strlen(external) == len - 3 &&
+			!strncmp(item + 3, external, len - 3))
+			return true;
+	}
+	return false;
+}
+
+static bool all_ready(const struct observed *seen)
+{
+	const char *ready = seen->control_plane.report.nodes;
+
+	if (!guest_list_has(ready, seen->control_plane.name))
+		return false;
+	for (size_t i = 0; i < seen->worker_count; i++) {
+		if (!guest_list_has(ready, seen->workers[i].name))
+			return false;
+	}
+	return true;
+}
+
+enum condition check_published(const struct observed *seen, struct error *why)
+{
+	const struct guest_report *report = &seen->control_plane.report;
+	enum condition condition = check_phase(seen, GUEST_PUBLISH, why);
+
+	if (condition != COND_MET || !report->has_report || !report->has_kubeconfig)
+		return condition == COND_FAILED ? condition : COND_PENDING;
+	if (!all_ready(seen)) {
+		error_set(why, ERR_INVALID, "the control plane reports only these nodes ready: %s",
+			report->nodes);
+		return COND_FAILED;
+	}
+	if (!certificate_fits(seen)) {
+		error_set(why, ERR_INVALID, "the API server's certificate lacks address %s: %s",
+			seen->control_plane.external, report->sans);
+		return COND_FAILED;
+	}
+	return COND_MET;
+}
+
+static const struct node *node_with_secret(const struct observed *seen)
+{
+	if (seen->control_plane.secret_left)
+		return &seen->control_plane;
+	for (size_t i = 0; i < seen->worker_count; i++) {
+		if (seen->workers[i].secret_left)
+			return &seen->workers[i];
+	}
+	return NULL;
+}
+
+enum condition check_secrets(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	return node_with_secret(seen) ? COND_UNMET : COND_MET;
+}
+
+int act_secrets(struct work *work, struct observed *seen, struct error *err)
+{
+	const struct vcd_extra change = {KEY_SECRET, ""};
+
+	if (seen->vm_task)
+		return work_vm_write(work, seen, NULL, NULL, 0, err);
+	return work_vm_write(work, seen, node_with_secret(seen)->vm, &change, 1, err);
+}

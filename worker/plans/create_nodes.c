@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Steps of a create that give nodes what they need and start them. The secrets are made by whoever
+ * finds none in the control plane's ExtraConfig; from then on they are read from there, so a second
+ * pass cannot give the workers another CA than the control plane has.
+ */
+#include "worker/plans/create_steps.h"
+
+#include "common/base64.h"
+#include "common/crypto.h"
+#include "common/json.h"
+#include "common/str.h"
+#include "worker/guest/guest.h"
+#include "worker/plans/node_data.h"
+
+#include <string.h>
+
+enum { TOKEN_EXTRA_S = 3600 };
+
+/* ---- guest data ---- */
+
+static enum condition check_node(const struct observed *seen, const struct node *node)
+{
+	if (node->on)
+		return COND_MET; /* it runs with what it got; the hashes are compared elsewhere */
+	return node->has_data && node->has_secret && str_eq(node->ca_hash, seen->ca_hash)
+		       ? COND_MET
+		       : COND_UNMET;
+}
+
+enum condition check_control_plane(const struct observed *seen, struct error *why)
+{
+	const struct node *node = &seen->control_plane;
+
+	if (seen->has_ca && !seen->ca_hash[0]) {
+		error_set(
+			why, ERR_INVALID, "The CA certificate in VM %s cannot be read", node->name);
+		return COND_FAILED;
+	}
+	if (!node->ip[0])
+		return COND_PENDING;
+	if (seen->has_ca && !node->on && !node->has_secret && !seen->vm_task) {
+		error_set(why, ERR_INVALID, "The cluster's secrets in VM %s are lost", node->name);
+		return COND_FAILED;
+	}
+	return seen->has_ca ? check_node(seen, node) : COND_UNMET;
+}
+
+/* The settled external address: from the listing, later from what the control plane was told. */
+static const char *settled_external(const struct observed *seen)
+{
+	if (!seen->want_expose)
+		return "";
+	return seen->external[0] ? seen->external : seen->control_plane.external;
+}
+
+/*
+ * The key the caller gave: the entity tells it, the task's record tells its digest, because a
+ * tenant may have written the entity since.
+ */
+static int wanted_ssh_key(
+	struct work *work, struct observed *seen, const char **out, struct error *err)
+{
+	const char *digest = work->details->wanted.ssh_sha256;
+	char actual[CRYPTO_SHA256_HEX];
+	const char *key;
+
+	*out = "";
+	if (str_empty(digest))
+		return 0;
+	if (observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	key = json_str(seen->document, "entity.spec.settings.ssh_key", "");
+	crypto_sha256_hex(actual, key, strlen(key));
+	if (!str_eq(actual, digest))
+		return error_set(err, ERR_INVALID,
+			"spec.settings.ssh_key was changed while the cluster was being made");
+	*out = arena_strdup(work->arena, key);
+	return 0;
+}
+
+static int node_value(struct work *work, struct observed *seen, const struct node *node,
+	const char *ca_hash, const char **out, struct error *err)
+{
+	const char *ssh_key;
+	int64_t deadline_s = work->config->timing_deadline_create / 1000;
+	struct node_data data = {
+		.role = node->role,
+		.name = node->name,
+		.ip = node->ip,
+		.cluster = seen->cluster,
+		.endpoint =
+			arena_printf(work->arena, "%s:%d", seen->control_plane.ip, KUBE_API_PORT),
+		.external = settled_external(seen),
+		.ca_hash = ca_hash,
+		.deadline_s = deadline_s,
+		.token_ttl_s = deadline_s + TOKEN_EXTRA_S,
+		.workers = seen->want_workers,
+	};
+
+	if (work_template(work, err) || wanted_ssh_key(work, seen, &ssh_key, err))
+		return -1;
+	data.kubernetes = work->template.prepared;
+	data.ssh_key = ssh_key;
+	*out = node_data_encode(work->arena, &data);
+	return 0;
+}
+
+/* Writes one node's inputs; ca and mac_key are given for a control plane without them. */
+static int node_write(struct work *work, struct observed *seen, const struct node *node,
+	const char *ca_hash, const char *ca_pem, struct node_secret *secret, struct error *err)
+{
+	CLEANUP(secret_release)
+	struct secret value = node_secret_encode(secret);
+	struct vcd_extra changes[5] = {
+		{KEY_PROGRAM, guest_program},
+		{KEY_DATA, NULL},
+		{KEY_SECRET, secret_reveal(&value)},
+	};
+	size_t count = 3;
+
+	if (node_value(work, seen, node, ca_hash, &changes[1].value, err))
+		return -1;
+	if (ca_pem) {
+		changes[count++] = (struct vcd_extra){
+			KEY_CA, base64_encode(work->arena, ca_pem, strlen(ca_pem))};
+		changes[count++] = (struct vcd_extra){KEY_MAC, secret_reveal(&secret->key)};
+	}
+	return work_vm_write(work, seen, node->vm, changes, count, err);
+}
+
+int act_control_plane(struct work *work, struct observed *seen, struct error *err)
+{
+	CLEANUP(node_secret_release)
+	struct node_secret secret = {0};
+	const struct node *node = &seen->control_plane;
+	const char *ca_pem = NULL, *ca_hash = seen->ca_hash;
+
+	if (seen->vm_task)
+		return work_vm_write(work, seen, NULL, NULL, 0, err);
+	if (seen->has_ca) {
+		if (!node_secret_decode(&secret, vcd_vm_extra(node->vm, KEY_SECRET)))
+			return error_set(err, ERR_INVALID,
+				"The cluster's secrets in VM %s cannot be read", node->name);
+	} else {
+		if (node_secret_make(&secret, work->arena, &ca_pem, err))
+			return -1;
+		ca_hash = crypto_ca_hash(work->arena, ca_pem, err);
+		if (!ca_hash)
+			return -1;
+	}
+	return node_write(work, seen, node, ca_hash, ca_pem, &secret, err);
+}
+
+static const struct node *worker_without_data(const struct observed *seen, size_t *left)
+{
+	const struct node *first = NULL;
+
+	*left = 0;
+	for (size_t i = 0; i < seen->worker_count; i++) {
+		if (check_node(seen, &seen->workers[i]) == COND_MET)
+			continue;
+		++*left;
+		if (!first)
+			first = &seen->workers[i];
+	}
+	return first;
+}
+
+enum condition check_workers(const struct observed *seen, struct error *why)
+{
+	size_t left;
+
+	for (size_t i = 0; i < seen->worker_count; i++) {
+		const struct node *node = &seen->workers[i];
+
+		if (!node->ip[0])
+			return COND_PENDING;
+		if (node->on && !str_eq(node->ca_hash, seen->ca_hash)) {
+			error_set(
+				why, ERR_INVALID, "VM %s runs with another cluster CA", node->name);
+			return COND_FAILED;
+		}
+	}
+	return worker_without_data(seen, &left) ? COND_UNMET : COND_MET;
+}
+
+int act_workers(struct work *work, struct observed *seen, struct error *err)
+{
+	CLEANUP(node_secret_release)
+	struct node_secret secret = {0};
+	size_t left;
+	const struct node *node = worker_without_data(seen, &left);
+
+	if (seen->vm_task)
+		return work_vm_write(work, seen, NULL, NULL, 0, err);
+	if (!node_secret_decode(&secret, vcd_vm_extra(seen->control_plane.vm, KEY_SECRET)))
+		return error_set(err, ERR_INVALID, "The cluster's secrets cannot be read");
+	secret_release(&secret.ca_key); /* not a worker's business */
+	if (node_write(work, seen, node, seen->ca_hash, NULL, &secret, err))
+		return -1;
+	/* The last one is read back by the pass that powers on. */
+	return left == 1 ? 1 : 0;
+}
+
+/* ---- power ---- */
+
+enum condition check_read_back(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	return seen->data_written && !seen->control_plane.on ? COND_PENDING : COND_MET;
+}
+
+enum condition check_power(const struct observed *seen, struct error *why)
+{
+	bool all_on = seen->control_plane.on;
+
+	(void)why;
+	for (size_t i = 0; i < seen->worker_count; i++)
+		all_on = all_on && seen->workers[i].on;
+	if (all_on)
+		return COND_MET;
+	return seen->vapp == VAPP_BUSY ? COND_PENDING : COND_UNMET;
+}
+
+int act_power(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *task = NULL;
+
+	return vcd_power_on(work->vcd, seen->vapp_href, &task, err) ? -1 : 1;
+}

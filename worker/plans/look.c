@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* The reads of a pass: VCD's answers become facts only here. */
+#include "worker/plans/plan.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/str.h"
+#include "worker/vcd/entity.h"
+#include "worker/vcd/org.h"
+
+#include <string.h>
+
+/* The last part of the vApp's href that the entity names; "" for anything else. */
+static const char *vapp_of_entity(const struct observed *seen)
+{
+	const char *last = str_last_segment(seen->entity_external_id);
+
+	return str_starts(last, "vapp-") ? last + strlen("vapp-") : "";
+}
+
+/*
+ * A delete beats all others, else the later start, else the greater id. A task that is final or not
+ * ours to judge is weaker.
+ */
+static bool task_beats(
+	const struct work *work, const struct vcd_task *other, const struct details *theirs)
+{
+	if (task_is_final(other))
+		return false;
+	if (theirs->op == OPERATION_DELETE)
+		return work->details->op != OPERATION_DELETE ||
+		       strcmp(other->uuid, work->task.uuid) > 0;
+	if (work->details->op == OPERATION_DELETE)
+		return false;
+	if (other->start_ms != work->task.start_ms)
+		return other->start_ms > work->task.start_ms;
+	return strcmp(other->uuid, work->task.uuid) > 0;
+}
+
+/* The entity names another task: yield to it, or take the entity back with the next write. */
+static int look_rival(struct work *work, struct observed *seen, struct error *err)
+{
+	struct vcd_task other;
+	struct details theirs;
+	struct error why;
+
+	if (seen->entity_task[0] == '\0' || str_eq(seen->entity_task, seen->task))
+		return 0;
+	if (vcd_task_get(work->vcd, seen->entity_task, &other, err))
+		return error_may_retry(err->code) ? -1 : 0;
+	if (details_decode(&theirs, work->arena, work->config->deployment, other.details, &why) !=
+			1 ||
+		!str_eq(str_or(theirs.cluster, work->cluster), work->cluster))
+		return 0;
+	if (task_beats(work, &other, &theirs))
+		seen->stronger = seen->entity_task;
+	return 0;
+}
+
+static int look_entity(struct work *work, struct observed *seen, struct error *err)
+{
+	struct json_object *document = NULL;
+
+	seen->stronger = "";
+	if (vcd_entity_get(work->vcd, VCD_SERVICE, work->cluster, &document, err)) {
+		if (err->code != ERR_GONE)
+			return -1;
+		seen->entity_absent = true;
+		seen->seen |= SEE_ENTITY;
+		return 0;
+	}
+	json_release(&seen->document);
+	seen->document = document;
+	seen->document_ms = clock_ms();
+	observed_set_entity(seen, document);
+	return look_rival(work, seen, err);
+}
+
+/* The recorded vApp; else the one the entity names, a hint; else the one of the cluster's name. */
+static int find_vapp(struct work *work, struct observed *seen, struct error *err)
+{
+	if (seen->vapp_uuid[0])
+		return 0;
+	if (!(seen->seen & SEE_ENTITY) && look_entity(work, seen, err))
+		return -1;
+	seen->vapp_uuid = arena_strdup(work->arena, vapp_of_entity(seen));
+	if (seen->vapp_uuid[0] || str_empty(work->details->vdc) || !seen->entity_name[0])
+		return 0;
+	return vcd_vapp_find(work->vcd, VCD_SERVICE, true, str_urn_uuid(work->details->vdc),
+		seen->entity_name, &seen->vapp_uuid, err);
+}
+
+/*
+ * Ours without a mark: the vApp that admission recorded, or one that carries what only the caller's
+ * compose gave it: our Description in the recorded VDC. Marked ones are judged by look_marks().
+ */
+static void judge_vapp(struct work *work, struct observed *seen)
+{
+	const struct vcd_vapp *vapp = &seen->raw_vapp;
+	const struct details *details = work->details;
+
+	seen->vapp_ours = false;
+	seen->vapp_doubt = "it does not carry this cluster's mark";
+	if (details->op != OPERATION_CREATE) {
+		/* Recorded by us, in this task or one before it, never taken from the entity. */
+		seen->vapp_ours = str_eq(details->vapp, vapp->uuid);
+		return;
+	}
+	if (!str_eq(vapp->description, work->cluster)) {
+		seen->vapp_doubt = "its description does not name this cluster";
+	} else if (details->vdc &&
+		   !str_eq(str_last_segment(vapp->vdc_href), str_urn_uuid(details->vdc))) {
+		seen->vapp_doubt = "it lies in another virtual data centre";
+	} else if (!str_eq(details->vapp, vapp->uuid) &&
+		   !str_eq(str_urn_uuid(vapp->owner_urn), str_last_segment(work->task.user_href))) {
+		seen->vapp_doubt = "it belongs to another user";
+	} else {
+		seen->vapp_ours = true;
+		seen->vapp_doubt = "";
+		work->details->vapp = vapp->uuid;
+	}
+}
+
+static int look_vapp(struct work *work, struct observed *seen, struct error *err)
+{
+	struct vcd_vapp vapp = {0};
+
+	if (find_vapp(work, seen, err))
+		return -1;
+	seen->vapp = VAPP_ABSENT;
+	seen->seen |= SEE_VAPP;
+	if (seen->vapp_uuid[0] == '\0')
+		return 0;
+	if (vcd_vapp_get(work->vcd, VCD_SERVICE, seen->vapp_uuid, &vapp, err)) {
+		seen->seen &= ~(unsigned)SEE_VAPP;
+		if (err->code != ERR_GONE)
+			return -1;
+		seen->seen |= SEE_VAPP;
+		return 0;
+	}
+	vcd_vapp_release(&seen->raw_vapp);
+	seen->raw_vapp = vapp;
+	observed_set_vapp(seen, work->arena, &seen->raw_vapp);
+	judge_vapp(work, seen);
+	return 0;
+}
+
+static bool metadata_is(const struct vcd_metadata *entry, const char *key, const char *value)
+{
+	return str_eq(entry->domain, "SYSTEM") && str_eq(entry->key, key) &&
+	       (!value || str_eq(entry->value, value));
+}
+
+/*
+ * A create that failed early left its vApp without marks. It is adopted when it names this cluster
+ * and belongs to the entity's owner, who could delete it anyway.
+ */
+static int look_unmarked(struct work *work, struct observed *seen, struct error *err)
+{
+	const struct vcd_vapp *vapp = &seen->raw_vapp;
+
+	if (observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	if (seen->document && str_eq(vapp->description, work->cluster) &&
+		str_eq(vapp->name, seen->entity_name) &&
+		str_eq(str_urn_uuid(vapp->owner_urn),
+			str_urn_uuid(json_str(seen->document, "owner.id", "-")))) {
+		seen->vapp_ours = true;
+		seen->vapp_doubt = "";
+	}
+	return 0;
+}
+
+static int look_marks(struct work *work, struct observed *seen, struct error *err)
+{
+	struct vcd_metadata *entries = NULL;
+	size_t count = 0;
+	bool id = false, deployment = false;
+
+	if (!(seen->seen & SEE_VAPP) && look_vapp(work, seen, err))
+		return -1;
+	seen->marked = false;
+	if (seen->vapp == VAPP_ABSENT) {
+		seen->seen |= SEE_MARKS;
+		return 0;
+	}
+	if (vcd_metadata_get(work->vcd, seen->vapp_href, &entries, &count, err))
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		id |= metadata_is(&entries[i], "cse.cluster.id", work->cluster);
+		deployment |= metadata_is(&entries[i], "cse.deployment", work->config->deployment);
+		if (metadata_is(&entries[i], "cse.edge", NULL))
+			seen->marked_edge = entries[i].value;
+	}
+	seen->marked = id && deployment;
+	if (seen->marked) {
+		seen->vapp_ours = true;
+		seen->vapp_doubt = "";
+		/* Kept in the task: when the vApp is gone nothing else knows them. */
+		work->details->vapp = seen->vapp_uuid;
+		if (str_empty(work->details->edge) && seen->marked_edge[0])
+			work->details->edge = seen->marked_edge;
+	}
+	seen->edge = str_or(work->details->edge, "");
+	seen->seen |= SEE_MARKS;
+	return seen->vapp_ours ? 0 : look_unmarked(work, seen, err);
+}
+
+static int look_rules(struct work *work, struct observed *seen, struct error *err)
+{
+	struct vcd_nat_rule *rules = NULL;
+	size_t count = 0;
+
+	if (seen->edge[0] && vcd_nat_list(work->vcd, VCD_SERVICE, seen->edge, &rules, &count, err))
+		return -1;
+	observed_set_rules(seen, work->arena, rules, count, work->attempt);
+	return 0;
+}
+
+/* A delete acts when the task it supersedes cannot act any more. */
+static int look_superseded(struct work *work, struct observed *seen, struct error *err)
+{
+	struct vcd_task other;
+	struct details theirs;
+	struct error why;
+
+	seen->seen |= SEE_SUPERSEDED;
+	seen->superseded_done = true;
+	if (str_empty(work->details->supersedes))
+		return 0;
+	if (vcd_task_get(work->vcd, work->details->supersedes, &other, err)) {
+		seen->seen &= ~(unsigned)SEE_SUPERSEDED;
+		return error_may_retry(err->code) ? -1 : 0;
+	}
+	if (details_decode(&theirs, work->arena, work->config->deployment, other.details, &why) !=
+		1)
+		theirs = details_new("", OPERATION_CREATE, "");
+	/* What that task recorded is as good as a mark, which a create may not have written yet. */
+	if (theirs.vapp && !work->details->vapp && str_eq(theirs.cluster, work->cluster)) {
+		work->details->vapp = theirs.vapp;
+		seen->vapp_uuid = theirs.vapp;
+	}
+	if (theirs.edge && !work->details->edge && str_eq(theirs.cluster, work->cluster)) {
+		work->details->edge = theirs.edge;
+		seen->edge = theirs.edge;
+	}
+	seen->superseded_done =
+		task_is_final(&other) || theirs.claim.ended ||
+		vcd_now_ms(work->vcd) - work->task.start_ms >= work->config->timing_delete_wait;
+	return 0;
+}
+
+int observed_look(struct work *work, struct observed *seen, unsigned needs, struct error *err)
+{
+	static const struct {
+		unsigned bit;
+		int (*look)(struct work *, struct observed *, struct error *);
+	} looks[] = {
+		{SEE_SUPERSEDED, look_superseded},
+		{SEE_ENTITY, look_entity},
+		{SEE_VAPP, look_vapp},
+		{SEE_MARKS, look_marks},
+		{SEE_RULES, look_rules},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+		if ((needs & looks[i].bit) && !(seen->seen & looks[i].bit) &&
+			looks[i].look(work, seen, err))
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What the acts of plans work with, and the plans. */
+#ifndef WORKER_PLANS_PLAN_H
+#define WORKER_PLANS_PLAN_H
+
+#include "worker/cluster.h"
+#include "worker/details.h"
+#include "worker/plans/observed.h"
+#include "worker/reconcile.h"
+#include "worker/thread.h"
+#include "worker/vcd/task.h"
+
+/* One pass's means. Borrowed members outlive the pass. */
+struct work {
+	struct thread_ctx *ctx;
+	const struct config *config;
+	struct vcd *vcd;
+	struct arena *arena;
+	struct vcd_task task; /* as read at the start of the pass, or as written since */
+	struct details
+		*details;    /* its record; acts may add vapp and edge, the next write keeps them */
+	const char *cluster; /* entity URN */
+	const char *org_urn;
+	int64_t attempt;		  /* failures in a row before this pass */
+	struct cluster_template template; /* name NULL until work_template() read it */
+	/* Sleeps in small pieces and keeps the broker connection alive; TRANSIENT when that is
+	 * gone. */
+	int (*pause)(struct work *work, int64_t ms, struct error *err);
+};
+
+/*
+ * The plan an operation walks now: its own, or what a verdict leaves to do. A verdict "rollback"
+ * walks the delete plan, "fail" only makes the entity say so.
+ */
+const struct plan *plan_for(const struct details *details);
+
+extern const struct plan plan_cluster_create;
+extern const struct plan plan_cluster_unexpose;
+extern const struct plan plan_cluster_delete;
+extern const struct plan plan_cluster_failed;
+
+/* Reads from VCD what is not seen yet of `needs`: the engine's look. */
+int observed_look(
+	struct work *work, struct observed *seen, unsigned needs, struct error *err) MUST_CHECK;
+
+/* Longest wait inside a pass for one of VCD's own tasks, and how long such a task usually takes. */
+enum { TASK_WAIT_MS = 15000, TASK_USUAL_MS = 1100 };
+
+/* Pauses for the usual time, then waits for the task. As vcd_task_wait. */
+int work_wait(
+	struct work *work, const char *task_href, const char *what, struct error *err) MUST_CHECK;
+
+/* Reads the wanted template into work->template, once per pass. */
+int work_template(struct work *work, struct error *err) MUST_CHECK;
+
+/*
+ * Writes the entity: what a moment ago was read, merged with the change, this operation's task and
+ * `edit` (may be NULL). Afterwards the entity counts as seen only as far as VCD's answer says.
+ * Reads again first when the last read is older than a second. INVALID: VCD refuses the content.
+ */
+int work_entity_put(struct work *work, struct observed *seen, const char *phase,
+	void (*edit)(struct work *work, struct observed *seen, struct json_object *document),
+	struct error *err) MUST_CHECK;
+
+/* Resolves the entity when VCD has not done so; INVALID with VCD's message. */
+int work_entity_resolve(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
+
+/*
+ * Writes the vApp's metadata and waits for VCD: `all` of it (our marks and what the contract
+ * promises others), or only the address `ip`.
+ */
+int work_marks_write(struct work *work, struct observed *seen, bool all, const char *ip,
+	struct error *err) MUST_CHECK;
+
+/* Makes the rule that exposes the control plane, on a free address or on `address` if it is not "".
+ */
+int work_rule_create(struct work *work, struct observed *seen, const char *address,
+	struct error *err) MUST_CHECK;
+
+/*
+ * Writes ExtraConfig of one VM and gives VCD its usual time; the vApp counts as unseen. Call it
+ * first with count 0 while seen->vm_task is set: it then waits for that task and tells what VCD
+ * says.
+ */
+int work_vm_write(struct work *work, struct observed *seen, const struct vcd_vm *vm,
+	const struct vcd_extra *changes, size_t count, struct error *err) MUST_CHECK;
+
+/* Deletes a NAT rule of ours and waits for VCD; absent is success. The rules count as unseen. */
+int work_rule_delete(struct work *work, struct observed *seen, const struct vcd_nat_rule *rule,
+	struct error *err) MUST_CHECK;
+
+#endif

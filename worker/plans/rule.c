@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Making and removing the NAT rule that exposes a control plane. */
+#include "worker/plans/plan.h"
+
+#include "common/str.h"
+
+static int choose_address(struct work *work, struct observed *seen, const struct vcd_edge *edge,
+	const char **out, struct error *err)
+{
+	struct expose_pool pool = {
+		.edge = edge, .rules = seen->rules, .rule_count = seen->rule_count};
+	uint32_t *used = NULL;
+	uint32_t address;
+
+	if (vcd_edge_used(work->vcd, VCD_SERVICE, seen->edge, &used, &pool.used_count, err))
+		return -1;
+	pool.used = used;
+	/* Others may be giving one back: an edge is full only after some looks. */
+	if (!expose_pick(&pool, address_seed(work->cluster) + (uint32_t)work->attempt, &address))
+		return error_set(err, work->attempt < EXPOSE_LOOKS ? ERR_BUSY : ERR_INVALID,
+			"No free external address on edge gateway %s: release one or add a range",
+			edge->name);
+	*out = ip4_text(work->arena, address);
+	return 0;
+}
+
+int work_rule_create(
+	struct work *work, struct observed *seen, const char *address, struct error *err)
+{
+	struct vcd_nat_rule rule = {
+		.name = nat_rule_name(work->arena, seen->vapp_name, seen->cluster),
+		.type = "DNAT",
+		.external = address,
+		.internal = seen->control_plane.ip,
+		.external_port = "6443",
+		.enabled = true,
+	};
+	struct vcd_edge edge = {0};
+	const char *task = NULL;
+
+	if (vcd_edge_get(work->vcd, VCD_SERVICE, seen->edge, &edge, err))
+		return -1;
+	if (!address[0] && choose_address(work, seen, &edge, &rule.external, err))
+		return -1;
+	if (vcd_port_profile(work->vcd, edge.owner_urn, work->org_urn, PORT_PROFILE_NAME,
+		    KUBE_API_PORT, &rule.profile_id, err))
+		return -1;
+	seen->seen &= ~(unsigned)SEE_RULES;
+	if (vcd_nat_create(work->vcd, VCD_SERVICE, seen->edge, &rule, &task, err))
+		return -1;
+	return work_wait(work, task, "Exposing the cluster by a NAT rule", err);
+}
+
+int work_rule_delete(struct work *work, struct observed *seen, const struct vcd_nat_rule *rule,
+	struct error *err)
+{
+	const char *task = NULL;
+
+	seen->seen &= ~(unsigned)SEE_RULES;
+	if (vcd_nat_delete(work->vcd, VCD_SERVICE, seen->edge, rule->id, &task, err))
+		return err->code == ERR_GONE ? 0 : -1;
+	return work_wait(work, task, "Removing the cluster's NAT rule", err);
+}
