@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/operation_loop.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/connection.h"
+#include "worker/park.h"
+#include "worker/pass.h"
+#include "worker/schedule.h"
+#include "worker/topology.h"
+#include "worker/vcd/vcd.h"
+
+enum { RECEIVE_MS = 500, CONFIRM_MS = 10000 };
+
+struct loop {
+	struct thread_ctx *ctx;
+	struct lag lag;
+};
+
+static void note_lag(struct loop *loop, const struct operation_message *message)
+{
+	int64_t due;
+
+	if (vcd_now_ms(loop->ctx->vcd) && clock_parse_iso(message->due, &due))
+		lag_note(&loop->lag, vcd_now_ms(loop->ctx->vcd) - due);
+}
+
+/* A message of a newer program: kept on the longest rung, for a worker that knows it. */
+static int keep_unknown(struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
+{
+	const struct config *config = ctx->shared->config;
+	const struct message copy = {
+		.exchange = "",
+		.routing_key = topology_delay_queue(&ctx->arena, config,
+			config->timing_rungs[ARRAY_LEN(config->timing_rungs) - 1]),
+		.body = delivery->body,
+		.body_len = delivery->body_len,
+		.content_type = "application/json",
+		.message_id = delivery->message_id,
+		.persistent = true,
+		.mandatory = true,
+	};
+
+	return bus_publish(ctx->bus, &copy, CONFIRM_MS, err);
+}
+
+static int refuse(struct thread_ctx *ctx, const struct delivery *delivery, const char *id,
+	const struct error *why, struct error *err)
+{
+	log_event(LOG_ERROR, "operation.unreadable", LOG_STR("id", id),
+		LOG_STR("class", error_name(why->code)), LOG_STR("reason", why->msg));
+	if (why->code == ERR_FORMAT)
+		return keep_unknown(ctx, delivery, err);
+	return park_request(
+		ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, why->msg, err);
+}
+
+/* One pass and its follow-up. -1: nothing may be acknowledged. */
+static int run(struct loop *loop, const struct delivery *delivery,
+	const struct operation_message *message, struct error *err)
+{
+	struct thread_ctx *ctx = loop->ctx;
+	struct pass_result result;
+	struct error why;
+
+	if (pass_run(ctx, message, delivery->redelivered, loop->lag.average_ms, &result, &why))
+		return refuse(ctx, delivery, message->id, &why, err);
+	note_lag(loop, message);
+	if (!result.again)
+		return 0;
+	/* Its delivery lives on elsewhere already. */
+	if (bus_is_dead(ctx->bus))
+		return error_set(err, ERR_TRANSIENT, "The connection died during the pass");
+	return operation_publish(
+		ctx->bus, ctx->shared->config, &ctx->arena, &result.next, result.delay_ms, err);
+}
+
+static int handle_delivery(struct loop *loop, const struct delivery *delivery, struct error *err)
+{
+	struct thread_ctx *ctx = loop->ctx;
+	struct operation_message message;
+	struct error why;
+	int status;
+
+	if (delivery->too_large) {
+		error_set(&why, ERR_INVALID, "The message is larger than limits.message_bytes");
+		status = refuse(ctx, delivery, "", &why, err);
+	} else if (operation_decode(
+			   &message, &ctx->arena, delivery->body, delivery->body_len, &why)) {
+		status = refuse(ctx, delivery, "", &why, err);
+	} else {
+		log_context()->request_id = message.request_id;
+		log_context()->task = message.task;
+		log_context()->cluster = message.cluster;
+		log_context()->org = message.org;
+		status = run(loop, delivery, &message, err);
+	}
+	*log_context() = (struct log_context){.thread = ctx->name};
+	if (status)
+		return -1;
+	/* Before the last acknowledgement, so that no further delivery is on its way. */
+	if (atomic_load(&ctx->shared->stop) && bus_cancel(ctx->bus, err))
+		return -1;
+	return bus_ack(ctx->bus, delivery->tag, err);
+}
+
+/* 1 after a delivery, 0 when there was none, -1 when the connection is of no more use. */
+static int serve_one(struct loop *loop, int timeout_ms, struct error *err)
+{
+	struct thread_ctx *ctx = loop->ctx;
+	struct delivery delivery;
+	int got = bus_receive(ctx->bus, &ctx->arena,
+		(size_t)ctx->shared->config->limits_message_bytes, timeout_ms, &delivery, err);
+
+	if (got > 0 && handle_delivery(loop, &delivery, err))
+		got = -1;
+	arena_reset(&ctx->arena);
+	return got;
+}
+
+static int serve(struct loop *loop, struct error *err)
+{
+	while (!atomic_load(&loop->ctx->shared->stop))
+		if (serve_one(loop, RECEIVE_MS, err) < 0)
+			return -1;
+	if (bus_cancel(loop->ctx->bus, err))
+		return -1;
+	/* One may have been sent before the broker saw the cancel. */
+	return serve_one(loop, 0, err);
+}
+
+static bool open_connection(struct thread_ctx *ctx, unsigned *attempt)
+{
+	const char *queue = topology_operations_queue(&ctx->arena, ctx->shared->config);
+	struct error err;
+	int status = connection_open(ctx, queue, NULL, &err);
+
+	arena_reset(&ctx->arena);
+	if (status == 0) {
+		*attempt = 0;
+		return true;
+	}
+	log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
+		LOG_INT("attempt", *attempt + 1));
+	connection_pause(ctx, (*attempt)++);
+	return false;
+}
+
+void *operation_thread(void *data)
+{
+	struct thread_ctx *ctx = data;
+	struct loop loop = {.ctx = ctx};
+	unsigned attempt = 0;
+
+	log_context()->thread = ctx->name;
+	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
+	while (!atomic_load(&ctx->shared->stop)) {
+		struct error err;
+
+		if (!open_connection(ctx, &attempt))
+			continue;
+		if (serve(&loop, &err) < 0) {
+			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
+			connection_close(ctx);
+			connection_pause(ctx, attempt++);
+			continue;
+		}
+		connection_close(ctx);
+	}
+	vcd_free(&ctx->vcd);
+	arena_reset(&ctx->arena);
+	return NULL;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/pass.h"
+
+#include "common/clock.h"
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "worker/connection.h"
+#include "worker/schedule.h"
+#include "worker/task_record.h"
+#include "worker/vcd/vcd.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONCE_BYTES = 8, PAUSE_SLICE_MS = 200, GIVE_UP_DEADLINES = 2 };
+
+struct pass {
+	struct work work; /* first: the engine hands back only this */
+	struct details details;
+	struct observed seen;
+	const struct operation_message *message;
+	bool redelivered, claimed;
+	int64_t lag_ms, mutate_until_ms;
+	struct pass_result *out;
+};
+
+/* ---- pieces ---- */
+
+static int pass_pause(struct work *work, int64_t ms, struct error *err)
+{
+	int64_t until = clock_ms() + ms;
+
+	for (int64_t left = ms; left > 0; left = until - clock_ms()) {
+		clock_sleep_ms(left < PAUSE_SLICE_MS ? left : PAUSE_SLICE_MS);
+		if (work->ctx->bus && !connection_tick(work->ctx))
+			return error_set(err, ERR_TRANSIENT, "The broker connection is gone");
+	}
+	return 0;
+}
+
+static const char *cluster_name(const struct pass *pass)
+{
+	const struct observed *seen = &pass->seen;
+
+	if (seen->vapp_name[0])
+		return seen->vapp_name;
+	if (seen->entity_name[0])
+		return seen->entity_name;
+	return text_quoted(pass->work.arena, pass->work.task.operation);
+}
+
+static const char *pass_text(const struct pass *pass, const char *text)
+{
+	const struct observed *seen = &pass->seen;
+	int64_t workers =
+		seen->want_workers >= 0 ? seen->want_workers : (int64_t)seen->worker_count;
+
+	return text_expand(pass->work.arena, text, cluster_name(pass), pass->work.cluster, workers);
+}
+
+static void claim_set(struct pass *pass, bool ended)
+{
+	struct details_claim *claim = &pass->details.claim;
+	char at[CLOCK_ISO_SIZE];
+
+	if (!pass->claimed) {
+		unsigned char nonce[NONCE_BYTES];
+		char hex[2 * NONCE_BYTES + 1];
+
+		crypto_random(nonce, sizeof(nonce));
+		str_hex(hex, nonce, sizeof(nonce));
+		claim->nonce = arena_strdup(pass->work.arena, hex);
+		claim->pass = pass->message->pass;
+		claim->worker = pass->work.ctx->shared->worker_id;
+	}
+	clock_iso(at, vcd_now_ms(pass->work.vcd));
+	claim->at = arena_strdup(pass->work.arena, at);
+	claim->ended = ended;
+}
+
+/* The engine's claim: one per pass covers all its acts. */
+static int pass_claim(struct work *work, const struct step *step, struct error *err)
+{
+	struct pass *pass = (struct pass *)work;
+
+	if (clock_ms() >= pass->mutate_until_ms)
+		return 1;
+	if (pass->claimed)
+		return 0;
+	claim_set(pass, false);
+	pass->claimed = true;
+	return task_record_write(work, pass_text(pass, step->text), step->percent, err);
+}
+
+static void pass_again(struct pass *pass, int64_t attempt, int64_t delay_ms)
+{
+	const struct operation_message *message = pass->message;
+	struct arena *arena = pass->work.arena;
+	char id[CRYPTO_UUID_SIZE], due[CLOCK_ISO_SIZE];
+
+	crypto_uuid(id);
+	clock_iso(due, vcd_now_ms(pass->work.vcd) + delay_ms);
+	pass->out->again = true;
+	pass->out->delay_ms = delay_ms;
+	pass->out->next = *message;
+	pass->out->next.id = arena_strdup(arena, id);
+	pass->out->next.due = arena_strdup(arena, due);
+	pass->out->next.pass = message->pass + 1;
+	pass->out->next.attempt = attempt;
+}
+
+/* ---- ends of a pass ---- */
+
+/* Since when the operation stands where it stands: the last claim, or its start. */
+static int64_t waited_ms(const struct pass *pass)
+{
+	int64_t since = pass->work.task.start_ms;
+	int64_t at;
+
+	if (!str_empty(pass->details.claim.at) && clock_parse_iso(pass->details.claim.at, &at))
+		since = at;
+	return vcd_now_ms(pass->work.vcd) - since;
+}
+
+/*
+ * The sign of life and the text. False: another worker goes on with this operation. What cannot be
+ * written now is written by the next pass.
+ */
+static bool pass_mark(struct pass *pass, const struct step *step, int64_t waited)
+{
+	struct work *work = &pass->work;
+	const char *text = step ? pass_text(pass, step->text) : work->task.operation;
+	struct error err;
+	int status = 0;
+
+	if (pass->claimed) {
+		status = task_record_read(work, &err);
+		if (status == 1)
+			return false;
+	} else if (str_eq(text, work->task.operation) &&
+		   waited < work->config->timing_claim_interval) {
+		return true;
+	}
+	claim_set(pass, true);
+	pass->claimed = true;
+	if (status || task_record_write(work, text, step ? step->percent : -1, &err))
+		log_event(LOG_WARN, "pass.not_marked", LOG_STR("reason", err.msg));
+	return true;
+}
+
+static void pass_wait(struct pass *pass, const struct outcome *outcome)
+{
+	const struct config *config = pass->work.config;
+	int64_t waited = waited_ms(pass);
+	const struct schedule schedule = {
+		.wait_ms = outcome->step->wait_s * config->timing_rungs[0],
+		.waited_ms = outcome->acted || pass->claimed ? 0 : waited,
+		.lag_ms = pass->lag_ms,
+	};
+	int64_t max_ms = config->timing_rungs[ARRAY_LEN(config->timing_rungs) - 1];
+
+	if (pass_mark(pass, outcome->step, waited))
+		pass_again(pass, 0, schedule_delay_ms(&schedule, max_ms));
+}
+
+static void pass_retry(struct pass *pass, const struct step *step, const struct error *cause)
+{
+	const struct config *config = pass->work.config;
+	const struct schedule schedule = {
+		.wait_ms = config->timing_rungs[0],
+		.failures = pass->message->attempt + 1,
+		.lag_ms = pass->lag_ms,
+	};
+	int64_t max_ms = config->timing_rungs[ARRAY_LEN(config->timing_rungs) - 1];
+
+	log_event(LOG_WARN, "pass.retry", LOG_STR("step", step ? step->name : ""),
+		LOG_INT("attempt", schedule.failures), LOG_STR("class", error_name(cause->code)),
+		LOG_STR("reason", cause->msg));
+	if (!pass->claimed || pass_mark(pass, step, 0))
+		pass_again(pass, schedule.failures, schedule_delay_ms(&schedule, max_ms));
+}
+
+static const char *const done_texts[] = {
+	[OPERATION_CREATE] = "Created cluster '{name}' ({id})",
+	[OPERATION_UPDATE] = "Un-exposed the cluster '{name}' ({id})",
+	[OPERATION_DELETE] = "Deleted cluster '{name}'",
+};
+static const char *const error_texts[] = {
+	[OPERATION_CREATE] = "Error creating cluster '{name}'",
+	[OPERATION_UPDATE] = "Error un-exposing the cluster '{name}'",
+	[OPERATION_DELETE] = "Error deleting cluster '{name}'",
+};
+
+static const char *verdict_cause(const struct pass *pass)
+{
+	const struct details_verdict *verdict = &pass->details.verdict;
+	const char *remedy = "Delete the cluster before you send it again.";
+
+	if (pass->details.op != OPERATION_CREATE)
+		remedy = "Correct the cause and send the request again.";
+	else if (str_eq(verdict->kind, "rollback"))
+		remedy = "The cluster was removed; correct the cause and send it again.";
+	return arena_printf(pass->work.arena, "Step %s: %s. %s", str_or(verdict->step, "?"),
+		str_or(verdict->cause, "?"), remedy);
+}
+
+/* Ends the task. It is the last write of an operation; when it fails, another pass does it. */
+static void pass_end(struct pass *pass, const char *text, const char *cause)
+{
+	struct work *work = &pass->work;
+	struct error err;
+
+	if (task_record_end(work, pass_text(pass, text), cause, &err)) {
+		pass_retry(pass, NULL, &err);
+		return;
+	}
+	log_event(cause ? LOG_WARN : LOG_INFO, cause ? "operation.failed" : "operation.done",
+		LOG_STR("operation", operation_name(pass->details.op)),
+		LOG_INT("pass", pass->message->pass),
+		LOG_INT("ms", vcd_now_ms(work->vcd) - work->task.start_ms),
+		LOG_STR("cause", cause));
+}
+
+static void pass_finish(struct pass *pass, const struct plan *walked)
+{
+	struct error err;
+	int status = task_record_read(&pass->work, &err);
+
+	if (status < 0) {
+		pass_retry(pass, NULL, &err);
+	} else if (status == 0 && plan_for(&pass->details) != walked) {
+		/* A verdict was recorded while this pass ran. */
+		pass_again(pass, 0, 0);
+	} else if (status == 0 && pass->details.verdict.kind) {
+		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass));
+	} else if (status == 0) {
+		pass_end(pass, done_texts[pass->details.op], NULL);
+	}
+}
+
+/* Records what failed and why, durably, before anything is undone; later passes walk the undo plan.
+ */
+static void pass_verdict(struct pass *pass, const char *step, const char *cause)
+{
+	struct work *work = &pass->work;
+	struct details *details = &pass->details;
+	bool rollback = details->op == OPERATION_CREATE && details->wanted.rollback > 0;
+	struct error err;
+	int status = task_record_read(work, &err);
+
+	if (status == 1)
+		return;
+	if (!details->verdict.kind)
+		details->verdict = (struct details_verdict){
+			.kind = rollback ? "rollback" : "fail", .step = step, .cause = cause};
+	log_event(LOG_WARN, "operation.verdict", LOG_STR("verdict", details->verdict.kind),
+		LOG_STR("step", step), LOG_STR("cause", cause));
+	claim_set(pass, true);
+	pass->claimed = true;
+	if (status ||
+		task_record_write(work, pass_text(pass, error_texts[details->op]), -1, &err) ||
+		(status = task_record_read(work, &err)) < 0) {
+		pass_again(pass, pass->message->attempt + 1, work->config->timing_rungs[0]);
+		return;
+	}
+	if (status == 0)
+		pass_again(pass, 0, 0);
+}
+
+static bool is_superseded(const struct pass *pass)
+{
+	const struct observed *seen = &pass->seen;
+
+	return pass->details.op != OPERATION_DELETE && !pass->details.verdict.kind &&
+	       (seen->seen & SEE_ENTITY) && (seen->entity_absent || seen->stronger[0]);
+}
+
+/* A stronger task took over: what there is belongs to it, so nothing is undone. */
+static void pass_yield(struct pass *pass)
+{
+	struct error err;
+	const char *cause = pass->seen.stronger[0]
+				    ? arena_printf(pass->work.arena, "Superseded by task %s",
+					      pass->seen.stronger)
+				    : "Superseded: the cluster was deleted";
+	int status = task_record_read(&pass->work, &err);
+
+	if (status < 0)
+		pass_retry(pass, NULL, &err);
+	else if (status == 0)
+		pass_end(pass, error_texts[pass->details.op], cause);
+}
+
+static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
+{
+	bool later = error_may_retry(cause->code) || cause->code == ERR_EXPIRED ||
+		     cause->code == ERR_GONE;
+
+	if (later)
+		pass_retry(pass, step, cause);
+	else if (is_superseded(pass))
+		pass_yield(pass);
+	else
+		pass_verdict(pass, step->name, arena_strdup(pass->work.arena, cause->msg));
+}
+
+/* ---- the pass ---- */
+
+static int64_t deadline_ms(const struct config *config, enum operation op)
+{
+	switch (op) {
+	case OPERATION_CREATE:
+		return config->timing_deadline_create;
+	case OPERATION_UPDATE:
+		return config->timing_deadline_update;
+	case OPERATION_DELETE:
+		break;
+	}
+	return config->timing_deadline_delete;
+}
+
+/* True when the pass was ended here: cancelled, too late, or undoing for too long. */
+static bool pass_overdue(struct pass *pass)
+{
+	struct work *work = &pass->work;
+	int64_t age = vcd_now_ms(work->vcd) - work->task.start_ms;
+	int64_t deadline = deadline_ms(work->config, pass->details.op);
+
+	if (pass->details.verdict.kind) {
+		if (age < GIVE_UP_DEADLINES * deadline)
+			return false;
+		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass));
+		return true;
+	}
+	if (work->task.cancel_requested) {
+		pass_verdict(pass, "cancel", "the task was cancelled");
+		return true;
+	}
+	if (age < deadline)
+		return false;
+	pass_verdict(pass, "deadline",
+		arena_printf(work->arena, "not finished after %" PRId64 " minutes, at: %.200s",
+			deadline / 60000, work->task.operation));
+	return true;
+}
+
+static void pass_walk(struct pass *pass)
+{
+	const struct plan *plan = plan_for(&pass->details);
+	const struct reconcile input = {
+		.plan = plan,
+		.work = &pass->work,
+		.seen = &pass->seen,
+		.look = observed_look,
+		.claim = pass_claim,
+	};
+	struct outcome outcome;
+	struct error err = {0};
+
+	if (reconcile(&input, &outcome, &err))
+		pass_failed(pass, outcome.step, &err);
+	else if (outcome.kind == OUTCOME_DONE)
+		pass_finish(pass, plan);
+	else if (outcome.kind == OUTCOME_AGAIN)
+		pass_wait(pass, &outcome);
+	else if (is_superseded(pass))
+		pass_yield(pass);
+	else
+		pass_verdict(pass, outcome.step->name, arena_strdup(pass->work.arena, err.msg));
+	log_event(LOG_INFO, "pass.done", LOG_INT("pass", pass->message->pass),
+		LOG_STR("plan", plan->name),
+		LOG_STR("step", outcome.step ? outcome.step->name : ""),
+		LOG_INT("acted", outcome.acted), LOG_INT("again", pass->out->again),
+		LOG_INT("delay_ms", pass->out->delay_ms),
+		LOG_INT("vcd_calls", vcd_calls(pass->work.vcd)));
+}
+
+/*
+ * May this delivery run its pass? A lower pass than the claimed one is old; the same pass under
+ * another nonce is a twin, unless it is this very message again after its worker died.
+ */
+static bool claim_allows(const struct pass *pass)
+{
+	const struct details_claim *claim = &pass->details.claim;
+
+	if (pass->message->pass != claim->pass)
+		return pass->message->pass > claim->pass;
+	return str_empty(claim->nonce) || pass->redelivered;
+}
+
+/* Reads task and record. 1: go on; 0: nothing to do for this message; -1: park it. */
+static int pass_open(struct pass *pass, struct error *err)
+{
+	struct work *work = &pass->work;
+	const struct operation_message *message = pass->message;
+	int ours;
+
+	if (vcd_task_get(work->vcd, message->task, &work->task, err)) {
+		if (err->code != ERR_GONE)
+			pass_retry(pass, NULL, err);
+		return 0;
+	}
+	if (task_is_final(&work->task))
+		return 0;
+	ours = details_decode(
+		&pass->details, work->arena, work->config->deployment, work->task.details, err);
+	if (ours < 0)
+		return -1;
+	if (!ours || (pass->details.cluster && !str_eq(pass->details.cluster, message->cluster))) {
+		log_event(LOG_WARN, "pass.foreign_task", LOG_STR("task", message->task));
+		return 0;
+	}
+	work->org_urn = str_empty(work->task.org_id) ? message->org : work->task.org_id;
+	return claim_allows(pass) ? 1 : 0;
+}
+
+int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bool redelivered,
+	int64_t lag_ms, struct pass_result *out, struct error *err)
+{
+	const struct config *config = ctx->shared->config;
+	int64_t now = clock_ms();
+	struct pass pass = {
+		.message = message,
+		.redelivered = redelivered,
+		.lag_ms = lag_ms,
+		.mutate_until_ms = now + config->timing_last_mutation,
+		.out = out,
+	};
+	int open;
+
+	*out = (struct pass_result){0};
+	pass.work = (struct work){
+		.ctx = ctx,
+		.config = config,
+		.vcd = ctx->vcd,
+		.arena = &ctx->arena,
+		.details = &pass.details,
+		.cluster = message->cluster,
+		.attempt = message->attempt,
+		.pause = pass_pause,
+	};
+	vcd_begin(ctx->vcd, &ctx->arena, now + config->timing_pass, pass.mutate_until_ms);
+	open = pass_open(&pass, err);
+	if (open <= 0)
+		return open;
+	observed_init(&pass.seen, &pass.details, message->cluster, pass.work.task.uuid);
+	if (!pass_overdue(&pass))
+		pass_walk(&pass);
+	observed_release(&pass.seen);
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/task_record.h"
+
+#include "common/buf.h"
+#include "common/str.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { TEXT_MAX = 512, CAUSE_MAX = 1024 };
+
+void details_carry(struct details *into, const struct details *fresher)
+{
+	if (fresher->verdict.kind)
+		into->verdict = fresher->verdict;
+	if (fresher->revivals > into->revivals)
+		into->revivals = fresher->revivals;
+	if (!into->vapp)
+		into->vapp = fresher->vapp;
+	if (!into->edge)
+		into->edge = fresher->edge;
+}
+
+int task_record_read(struct work *work, struct error *err)
+{
+	struct details fresher;
+	struct vcd_task task;
+	struct error why;
+
+	if (vcd_task_get(work->vcd, work->task.uuid, &task, err))
+		return -1;
+	work->task = task;
+	if (task_is_final(&task))
+		return 1;
+	/* Somebody emptied our record: what we hold is written again. */
+	if (details_decode(&fresher, work->arena, work->config->deployment, task.details, &why) !=
+		1)
+		return 0;
+	details_carry(work->details, &fresher);
+	if (fresher.claim.pass > work->details->claim.pass)
+		return 1;
+	return fresher.claim.pass == work->details->claim.pass &&
+	       !str_eq(fresher.claim.nonce, work->details->claim.nonce);
+}
+
+int task_record_write(struct work *work, const char *text, int percent, struct error *err)
+{
+	struct vcd_task_write write = {
+		.operation = text,
+		.status = TASK_RUNNING,
+		.progress = percent > work->task.progress ? percent : work->task.progress,
+	};
+
+	write.details = details_encode(work->arena, work->details, err);
+	if (!write.details)
+		return -1;
+	return vcd_task_put(work->vcd, &work->task, &write, &work->task, err);
+}
+
+int task_record_end(struct work *work, const char *text, const char *cause, struct error *err)
+{
+	struct vcd_task_write write = {
+		.operation = text,
+		.status = cause ? TASK_ERROR : TASK_SUCCESS,
+		.progress = cause ? work->task.progress : 100,
+		.error_message = cause ? arena_strndup(work->arena, cause, CAUSE_MAX) : NULL,
+	};
+
+	work->details->claim.ended = true;
+	write.details = details_encode(work->arena, work->details, err);
+	if (!write.details)
+		return -1;
+	return vcd_task_put(work->vcd, &work->task, &write, &work->task, err);
+}
+
+const char *text_expand(
+	struct arena *arena, const char *text, const char *name, const char *id, int64_t workers)
+{
+	CLEANUP(buf_release)
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	while (*text) {
+		if (str_starts(text, "{name}")) {
+			buf_add_str(&buf, name);
+			text += strlen("{name}");
+		} else if (str_starts(text, "{id}")) {
+			buf_add_str(&buf, id);
+			text += strlen("{id}");
+		} else if (str_starts(text, "{workers}")) {
+			buf_printf(&buf, "%" PRId64, workers);
+			text += strlen("{workers}");
+		} else {
+			buf_add(&buf, text++, 1);
+		}
+	}
+	return arena_strdup(arena, buf_str(&buf));
+}
+
+const char *text_quoted(struct arena *arena, const char *text)
+{
+	const char *open = text ? strchr(text, '\'') : NULL;
+
+	return open ? arena_strndup(arena, open + 1, strcspn(open + 1, "'")) : "";
+}
