@@ -32,7 +32,8 @@ struct sim_user {
 	struct sim_org *org;
 	char role_uuid[SIM_ID];
 	const char *role;
-	struct json_object *rights; /* array of right names, e.g. "vApp: Delete"; shared by a role's users */
+	struct json_object
+		*rights; /* array of right names, e.g. "vApp: Delete"; shared by a role's users */
 };
 
 struct sim_session {
@@ -69,7 +70,8 @@ struct sim_task {
 
 struct sim_metadata {
 	struct sim_metadata *next;
-	const char *domain, *visibility, *key, *type, *value; /* GENERAL/READWRITE, SYSTEM/READONLY|PRIVATE */
+	const char *domain, *visibility, *key, *type,
+		*value; /* GENERAL/READWRITE, SYSTEM/READONLY|PRIVATE */
 };
 
 /* ExtraConfig of a VM: what VCD shows, and what the hypervisor holds (see guests.h). */
@@ -77,8 +79,9 @@ struct sim_extra {
 	struct sim_extra *next;
 	char *key;
 	char *value;
-	bool from_guest; /* set by info-set: gone at power-off */
-	int64_t visible_ms; /* VCD shows a guest's value only from then on; before it shows `older` */
+	bool from_guest;    /* set by info-set: gone at power-off */
+	int64_t visible_ms; /* VCD shows a guest's value only from then on; before it shows `older`
+			     */
 	char *older;
 };
 
@@ -94,7 +97,7 @@ struct sim_vm {
 	bool deployed, customized; /* customized: guest customization has run */
 	bool needs_customization, customization_enabled;
 	const char *storage_profile, *sizing_policy, *network;
-	char ip[16]; /* pool address, "" before the clone ended */
+	char ip[16];	     /* pool address, "" before the clone ended */
 	const char *ip_mode; /* POOL, DHCP, MANUAL or NONE */
 	struct sim_extra *extra;
 	struct guest *guest; /* the running guest, NULL while off (guests.c) */
@@ -106,9 +109,9 @@ struct sim_vapp {
 	const char *name, *description;
 	struct sim_vdc *vdc;
 	struct sim_user *owner;
-	const char *network;	  /* name of its org network */
+	const char *network; /* name of its org network */
 	char network_uuid[SIM_ID];
-	int status;		  /* 0 composing, 8 off, 4 on, -1 failed */
+	int status; /* 0 composing, 8 off, 4 on, -1 failed */
 	bool deployed;
 	int64_t lease_deploy_s, lease_storage_s;
 	struct sim_metadata *metadata;
@@ -136,10 +139,12 @@ struct sim_template {
 
 struct sim_options { /* milliseconds; --set NAME=VALUE on the command line, POST /options later */
 	int64_t clone_ms, task_ms, boot_ms, extra_latency_ms, reply_timeout_ms, session_idle_ms;
-	int64_t extra_mode; /* 0 live, 1 next boot, 2 never: does a running guest see VCD's new keys */
+	int64_t extra_mode; /* 0 live, 1 next boot, 2 never: does a running guest see VCD's new keys
+			     */
 	int64_t rde_nulls_strict, firewall_drop;
 	int64_t duplicate_requests; /* more copies of each extension request */
-	int64_t ns_prefix; /* 1: legacy answers carry the prefix ns2: instead of a default namespace */
+	int64_t ns_prefix; /* 1: legacy answers carry the prefix ns2: instead of a default namespace
+			    */
 };
 
 struct sim_amqp { /* the bridge's broker; host NULL: no bridge */
@@ -166,7 +171,7 @@ struct sim {
 		*roles; /* arrays of documents; a rule also carries "_edge", never shown */
 	struct json_object *extension; /* {name, enabled, exchange, routingKey, filters[]} */
 	struct sim_amqp amqp;
-	const char *dir;	       /* private folder: certificates, guests */
+	const char *dir; /* private folder: certificates, guests */
 	const char *base_url;
 	struct sim_http *http;
 	struct sim_admin *admin;
@@ -202,9 +207,9 @@ bool session_sees_org(const struct sim_session *session, const struct sim_org *o
  * means that only task_finish() ends it. The caller fills owner and locks at once, still under the
  * lock. session NULL: nobody's task.
  */
-struct sim_task *task_start(struct sim *sim, struct sim_session *session, const char *operation_name,
-	const char *operation, int64_t delay_ms, void (*done)(struct sim *, struct sim_task *),
-	void *object);
+struct sim_task *task_start(struct sim *sim, struct sim_session *session,
+	const char *operation_name, const char *operation, int64_t delay_ms,
+	void (*done)(struct sim *, struct sim_task *), void *object);
 void task_finish(struct sim *sim, struct sim_task *task); /* now, whatever its time */
 bool task_is_final(const struct sim_task *task);
 void task_fail(struct sim_task *task, const char *minor, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -213,8 +218,9 @@ void task_fail(struct sim_task *task, const char *minor, const char *fmt, ...) P
 struct sim_task *lock_holder(struct sim *sim, const char *id);
 
 /*
- * Answers whether `session` may use the object `id` now: when a running task locks it, this is VCD's
- * BUSY_ENTITY text ("The entity … is busy completing an operation …") in the arena, else NULL.
+ * Answers whether `session` may use the object `id` now: when a running task locks it, this is
+ * VCD's BUSY_ENTITY text ("The entity … is busy completing an operation …") in the arena, else
+ * NULL.
  */
 char *lock_busy_text(struct sim *sim, struct arena *arena, const char *type, const char *id);
 
@@ -228,7 +234,8 @@ void uuid_make(char uuid[SIM_ID]);
 char *keep(struct sim *sim, const char *text);
 char *keepf(struct sim *sim, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Ends due tasks and lets guests move on; called by the ticker thread every 20 ms under the lock. */
+/* Ends due tasks and lets guests move on; called by the ticker thread every 20 ms under the lock.
+ */
 void state_tick(struct sim *sim);
 
 /* Pool addresses of a network document that are in use by VMs, and taking the next free one. */
