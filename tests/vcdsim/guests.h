@@ -40,4 +40,7 @@ void relay_sync(struct sim *sim);
 int guests_process_count(struct sim *sim);
 int relay_socket_count(struct sim *sim);
 
+/* For GET /guests: per VM boots, status and the tail of its logs. Under the state lock; a new object. */
+struct json_object *guests_json(struct sim *sim) MUST_CHECK;
+
 #endif
