@@ -36,7 +36,7 @@ struct shared {
 
 struct thread_ctx {
 	struct shared *shared;
-	char name[24];	    /* "request-3", for logs */
+	char name[32];	    /* "request-3", for logs */
 	struct bus *bus;    /* NULL while not connected */
 	struct vcd *vcd;    /* made on first use */
 	struct arena arena; /* reset after each message */
