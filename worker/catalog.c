@@ -96,7 +96,7 @@ static const char *metadata_value(
 	return NULL;
 }
 
-bool template_read(struct cluster_template *out, const struct vcd_ref *item,
+bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item,
 	const struct vcd_metadata *entries, size_t count)
 {
 	enum { REVISION_MAX = 1000000000 };
@@ -145,7 +145,7 @@ static int load(
 
 		if (vcd_metadata_get(ctx->vcd, items[i].href, &entries, &entry_count, err))
 			return error_wrap(err, "catalog item '%s'", items[i].name);
-		if (template_read(&(*out)[*count], &items[i], entries, entry_count))
+		if (catalog_entry_read(&(*out)[*count], &items[i], entries, entry_count))
 			(*count)++;
 	}
 	qsort(*out, *count, sizeof(**out), compare_templates);

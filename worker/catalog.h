@@ -31,7 +31,7 @@ int catalog_source(struct thread_ctx *ctx, const struct cluster_template *templa
 	struct vcd_template *out, struct error *err) MUST_CHECK;
 
 /* A catalog item with its metadata as a template; false when a required key is missing. Borrows. */
-bool template_read(struct cluster_template *out, const struct vcd_ref *item,
+bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item,
 	const struct vcd_metadata *entries, size_t count) MUST_CHECK;
 
 #endif
