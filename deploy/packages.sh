@@ -28,7 +28,7 @@ done
 [ ${#wanted[@]} -gt 0 ] || usage
 
 missing=()
-for package in "${wanted[@]}"; do
+for package in $(printf "%s\n" "${wanted[@]}" | sort -u); do
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
 	[ "$status" = installed ] || missing+=("$package")
 done
