@@ -59,15 +59,18 @@ publish_run() {
 	say_phase publish 'done'
 }
 
-# A broken network after a later boot is no failure of the cluster's making: systemd tries again.
-guest_wait_run() {
+# conditions_run NAME: what every boot checks before its phases. A failure at a later boot is none of the
+# cluster's making: systemd tries again.
+conditions_run() {
 	local status=0
-	phase_try guest || status=$?
-	if ((status != 0)); then
-		[[ -e $STATE/done.system ]] && exit "$status"
-		cp "$STATE/guest.log" "$STATE/system.log"
-		give_up system "$status"
+	phase_try "$1" || status=$?
+	if ((status == 0)); then
+		return 0
+	elif [[ -e $STATE/done.system ]]; then
+		exit "$status"
 	fi
+	cp "$STATE/$1.log" "$STATE/system.log"
+	give_up system "$status"
 }
 
 control_plane_run() {
@@ -101,8 +104,8 @@ run() {
 	exec 9>"$STATE/lock"
 	flock -n 9 || die "another bootstrap is running"
 	until_ok 120 inputs_take || die "no data from VCD in guestinfo.cse.data and guestinfo.cse.secret"
-	inputs_check
-	guest_wait_run
+	conditions_run inputs
+	conditions_run guest
 	case $(data role) in
 	control-plane) control_plane_run ;;
 	worker) worker_run ;;
@@ -117,6 +120,7 @@ main() {
 	phase)
 		trap 'printf "cse: failed: %s (exit code %s, line %s)\n" "$BASH_COMMAND" "$?" "$LINENO" >&2' ERR
 		case $2 in
+		inputs) inputs_check ;;
 		guest) guest_wait ;;
 		*)
 			facts_read

@@ -113,7 +113,8 @@ inputs_take() {
 		# Tools cannot remove a key; a blank is as close as it gets.
 		tools_set guestinfo.cse.secret ' '
 	fi
-	[[ -s $STATE/data && -s $STATE/secret ]]
+	[[ -s $STATE/data && -s $STATE/secret ]] &&
+		[[ $(field "$STATE/secret" key) =~ ^([0-9a-f]{2}){16,64}$ ]]
 }
 
 # secret_forget KEY...: drops lines that are no longer needed.
@@ -149,5 +150,4 @@ inputs_check() {
 	want deadline_s '[1-9][0-9]{0,6}'
 	want kubernetes '[A-Za-z0-9][-A-Za-z0-9._+]{0,63}'
 	want workers '[0-9]{0,4}'
-	[[ $(field "$STATE/secret" key) =~ ^([0-9a-f]{2}){16,64}$ ]] || die "guest secret: no key"
 }
