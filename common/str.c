@@ -112,12 +112,22 @@ static size_t utf8_sequence(const unsigned char *s, size_t left)
 	return 0;
 }
 
+/* Eight bytes of ASCII without NUL: most of what is checked. */
+static bool is_plain_word(const unsigned char *s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t word;
+
+	memcpy(&word, s, sizeof(word));
+	return ((word | ((word - ones) & ~word)) & highs) == 0;
+}
+
 bool str_is_utf8(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
 
 	while (len) {
-		size_t step = utf8_sequence(s, len);
+		size_t step = len >= 8 && is_plain_word(s) ? 8 : utf8_sequence(s, len);
 
 		if (!step)
 			return false;

@@ -62,6 +62,10 @@ static void utf8_is_strict(void **state)
 		{"\xf4\x90\x80\x80", 4, false},
 		{"\xff", 1, false},
 		{"\x80", 1, false},
+		{"eight bytes and more: \xc3\xa4 fine", 29, true},
+		{"eight b\0tes", 11, false},
+		{"eight by\xffs", 10, false},
+		{"1234567\xc3", 8, false},
 	};
 
 	(void)state;
