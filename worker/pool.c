@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "worker/catalog.h"
 #include "worker/identity.h"
+#include "worker/operation_loop.h"
 #include "worker/request_loop.h"
 #include "worker/vcd/vcd.h"
 
@@ -15,12 +16,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#if __has_include("worker/operation_loop.h")
-#include "worker/operation_loop.h"
-#else
-#define operation_thread request_thread
-#endif
 
 enum { JOIN_STEP_MS = 50, EXIT_DRAINED = 0, EXIT_FORCED = 1 };
 
