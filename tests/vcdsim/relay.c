@@ -464,9 +464,13 @@ void relay_sync(struct sim *sim)
 		rule->wanted = false;
 	rules_match(sim, relay, false);
 	for (struct relay_rule *rule = relay->rules; rule; rule = rule->next) {
-		/* The address must be free again at once; the thread does the rest. */
+		/*
+		 * The address must be free at once, also while the thread's poll still holds the
+		 * socket; the thread does the rest.
+		 */
 		if (!rule->wanted) {
 			gone = true;
+			(void)shutdown(rule->fd, SHUT_RDWR);
 			close_open(rule->fd);
 			rule->fd = -1;
 		}
