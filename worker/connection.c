@@ -2,13 +2,19 @@
 #include "worker/connection.h"
 
 #include "common/clock.h"
+#include "common/str.h"
 #include "worker/topology.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 enum { CONNECT_LIMIT_MS = 5000, PAUSE_FIRST_MS = 200, PAUSE_MAX_MS = 15000, PAUSE_STEP_MS = 200 };
+
+/* Unset file names of the configuration. */
+static const char *or_null(const char *text)
+{
+	return str_empty(text) ? NULL : text;
+}
 
 static int connect_bus(struct thread_ctx *ctx, struct error *err)
 {
@@ -21,9 +27,9 @@ static int connect_bus(struct thread_ctx *ctx, struct error *err)
 		.password = &config->broker_password,
 		.heartbeat_s = (int)config->broker_heartbeat_s,
 		.tls = config->broker_tls_enabled,
-		.ca_file = config->broker_tls_ca_file,
-		.cert_file = config->broker_tls_cert_file,
-		.key_file = config->broker_tls_key_file,
+		.ca_file = or_null(config->broker_tls_ca_file),
+		.cert_file = or_null(config->broker_tls_cert_file),
+		.key_file = or_null(config->broker_tls_key_file),
 		.name = name,
 		.timeout_ms = CONNECT_LIMIT_MS};
 
