@@ -54,7 +54,7 @@ void get_catalog(struct sim *sim, const struct sim_request *req, struct sim_repl
 
 void get_catalog_item(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
-	struct sim_template *item = TEMPLATE_BY(item_uuid, "catalogItem");
+	struct sim_template *item = TEMPLATE_BY(item_uuid, "catalogitem");
 
 	if (item == NULL)
 		return;
@@ -90,12 +90,11 @@ static void render_template_vm(
 	xw_leaf(writer, "ComputerName", "template");
 	xw_close(writer);
 	xw_leaf(writer, "VAppScopedLocalId", item->name);
-	xw_leaf(writer, "DateCreated", created);
 }
 
 void get_template(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
-	struct sim_template *item = TEMPLATE_BY(uuid, "vAppTemplate");
+	struct sim_template *item = TEMPLATE_BY(uuid, "vapptemplate");
 
 	if (item == NULL)
 		return;
@@ -133,7 +132,7 @@ void get_template_vm(struct sim *sim, const struct sim_request *req, struct sim_
 
 void get_item_metadata(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
-	struct sim_template *item = TEMPLATE_BY(item_uuid, "catalogItem");
+	struct sim_template *item = TEMPLATE_BY(item_uuid, "catalogitem");
 
 	if (item != NULL)
 		metadata_render(req, reply, item->metadata,
@@ -143,7 +142,7 @@ void get_item_metadata(struct sim *sim, const struct sim_request *req, struct si
 
 void get_item_metadata_key(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
-	struct sim_template *item = TEMPLATE_BY(item_uuid, "catalogItem");
+	struct sim_template *item = TEMPLATE_BY(item_uuid, "catalogitem");
 
 	if (item != NULL)
 		metadata_render_key(req, reply, item->metadata, req->tokens[1]);

@@ -30,7 +30,8 @@ void vm_free(struct sim *sim, struct sim_vm *vm)
 {
 	struct sim_vm **at = &vm->vapp->vms;
 
-	guest_destroy(sim, vm);
+	if (sim->guests != NULL) /* the end of the program stops the guests first */
+		guest_destroy(sim, vm);
 	while (*at != vm)
 		at = &(*at)->next;
 	*at = vm->next;
@@ -100,10 +101,10 @@ struct sim_vapp *vapp_for(
 	struct sim_vapp *vapp = find_vapp(sim, req->tokens[0]);
 
 	if (vapp == NULL || !session_sees_vapp(req->session, vapp)) {
-		reply_no_access(req, reply, "vApp", req->tokens[0]);
+		reply_no_access(req, reply, "vapp", req->tokens[0]);
 		return NULL;
 	}
-	if (must_be_free && reply_if_busy(sim, req, reply, "vApp", vapp->uuid))
+	if (must_be_free && reply_if_busy(sim, req, reply, "vapp", vapp->uuid))
 		return NULL;
 	return vapp;
 }
@@ -118,7 +119,7 @@ struct sim_vm *vm_for(
 		return NULL;
 	}
 	if (must_be_free && (reply_if_busy(sim, req, reply, "vm", vm->uuid) ||
-				    reply_if_busy(sim, req, reply, "vApp", vm->vapp->uuid)))
+				    reply_if_busy(sim, req, reply, "vapp", vm->vapp->uuid)))
 		return NULL;
 	return vm;
 }

@@ -247,16 +247,21 @@ static void render_record(
 	xw_close(writer);
 }
 
+/* "VAppRecord" gives "VAppReference" and "VAppReferences". */
+static const char *reference_element(const struct query *query, const char *ending)
+{
+	size_t stem = strlen(query->type->record) - strlen("Record");
+
+	return arena_printf(query->req->arena, "%.*s%s", (int)stem, query->type->record, ending);
+}
+
 static void render_reference(
 	const struct query *query, struct xml_writer *writer, struct json_object *record)
 {
 	const char *href = json_str(record, "href", "");
 
-	/* Reference elements are named like the record without its last word. */
-	render_ref(writer,
-		arena_printf(query->req->arena, "%.*sReference",
-			(int)(strlen(query->type->record) - strlen("Record")), query->type->record),
-		json_str(record, "name", ""), as_urn(query->req, href), href, NULL);
+	render_ref(writer, reference_element(query, "Reference"), json_str(record, "name", ""),
+		as_urn(query->req, href), href, NULL);
 }
 
 static void render_result(
@@ -267,8 +272,8 @@ static void render_result(
 	int64_t pages = (total + query->size - 1) / query->size;
 	const char *media =
 		arena_printf(query->req->arena, TYPE_VCLOUD "query.%s+xml", query->format);
-	struct xml_writer *writer =
-		doc_open(references ? "QueryResultReferences" : "QueryResultRecords");
+	struct xml_writer *writer = doc_open(
+		references ? reference_element(query, "References") : "QueryResultRecords");
 
 	xw_attr(writer, "name", query->type->name);
 	xw_attr_int(writer, "page", query->page);

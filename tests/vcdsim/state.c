@@ -183,10 +183,12 @@ static bool address_is_used(struct sim *sim, const char *network_uuid, const cha
 	return false;
 }
 
+/* ip may be the address field of a VM of that network: it is written last. */
 static bool range_take(
 	struct sim *sim, const char *network_uuid, struct json_object *range, char ip[16])
 {
 	struct in_addr first, last;
+	char text[INET_ADDRSTRLEN];
 
 	if (inet_pton(AF_INET, json_str(range, "startAddress", ""), &first) != 1 ||
 		inet_pton(AF_INET, json_str(range, "endAddress", ""), &last) != 1)
@@ -194,11 +196,12 @@ static bool range_take(
 	for (uint32_t at = ntohl(first.s_addr); at <= ntohl(last.s_addr); at++) {
 		struct in_addr address = {.s_addr = htonl(at)};
 
-		inet_ntop(AF_INET, &address, ip, 16);
-		if (!address_is_used(sim, network_uuid, ip))
-			return true;
+		inet_ntop(AF_INET, &address, text, sizeof(text));
+		if (address_is_used(sim, network_uuid, text))
+			continue;
+		memcpy(ip, text, sizeof(text));
+		return true;
 	}
-	ip[0] = '\0';
 	return false;
 }
 
