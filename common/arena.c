@@ -7,19 +7,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct arena_piece {
-	struct arena_piece *next;
+#ifdef __SANITIZE_ADDRESS__
+enum { BLOCK_BYTES = 0 }; /* each piece its own block */
+#else
+enum { BLOCK_BYTES = 16000 };
+#endif
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, size;
 	max_align_t data[];
 };
 
+static struct arena_block *block_for(struct arena *arena, size_t size)
+{
+	struct arena_block *block = arena->blocks;
+
+	if (block && block->size - block->used >= size)
+		return block;
+	if (size <= BLOCK_BYTES)
+		size = BLOCK_BYTES;
+	block = xrealloc(NULL, sizeof(*block) + size);
+	*block = (struct arena_block){.next = arena->blocks, .size = size};
+	arena->blocks = block;
+	return block;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	struct arena_piece *piece = xcalloc(1, sizeof(*piece) + size);
+	size_t unit = _Alignof(max_align_t);
+	size_t rounded = size ? (size + unit - 1) / unit * unit : unit;
+	struct arena_block *block;
+	char *piece;
 
-	piece->next = arena->pieces;
-	arena->pieces = piece;
+	if (rounded < size)
+		abort();
+	/* Alone in its block, a piece ends where the sanitizer's red zone begins. */
+	block = block_for(arena, BLOCK_BYTES ? rounded : size + (size == 0));
+	piece = (char *)block->data + block->used;
+	block->used = BLOCK_BYTES ? block->used + rounded : block->size;
 	arena->bytes += size;
-	return piece->data;
+	return memset(piece, 0, size);
 }
 
 char *arena_strdup(struct arena *arena, const char *text)
@@ -53,11 +81,25 @@ char *arena_printf(struct arena *arena, const char *fmt, ...)
 
 void arena_reset(struct arena *arena)
 {
-	while (arena->pieces) {
-		struct arena_piece *piece = arena->pieces;
+	while (arena->blocks) {
+		struct arena_block *block = arena->blocks;
 
-		arena->pieces = piece->next;
-		free(piece);
+		arena->blocks = block->next;
+		free(block);
 	}
 	arena->bytes = 0;
+}
+
+void arena_recycle(struct arena *arena)
+{
+	struct arena_block *kept = arena->blocks;
+
+	if (!kept || kept->size > BLOCK_BYTES) {
+		arena_reset(arena);
+		return;
+	}
+	arena->blocks = kept->next;
+	arena_reset(arena);
+	*kept = (struct arena_block){.size = kept->size};
+	arena->blocks = kept;
 }

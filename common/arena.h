@@ -2,18 +2,18 @@
 /*
  * Memory for the life of one message or one pass: strings are built here and freed together.
  *
- * One thread owns an arena. Each piece is its own allocation, so the address sanitizer sees
- * overruns and use after reset.
+ * One thread owns an arena. Strings stand one behind the other in blocks; under the address
+ * sanitizer each is its own allocation, so that overruns and use after reset are seen.
  */
 #ifndef COMMON_ARENA_H
 #define COMMON_ARENA_H
 
 #include "common/base.h"
 
-struct arena_piece;
+struct arena_block;
 
 struct arena {
-	struct arena_piece *pieces; /* newest first */
+	struct arena_block *blocks; /* newest first */
 	size_t bytes;		    /* handed out since the last reset */
 };
 
@@ -25,5 +25,8 @@ char *arena_printf(struct arena *arena, const char *fmt, ...) MUST_CHECK PRINTF_
 
 /* Frees everything; the arena can be used again. */
 void arena_reset(struct arena *arena);
+
+/* The same, but keeps one block for the next message; arena_reset must follow in the end. */
+void arena_recycle(struct arena *arena);
 
 #endif

@@ -83,8 +83,30 @@ static void arena_frees_everything_at_once(void **state)
 	assert_null(arena_strdup(&arena, NULL));
 	assert_true(arena.bytes > 0);
 	arena_reset(&arena);
-	assert_null(arena.pieces);
+	assert_null(arena.blocks);
 	assert_int_equal(arena.bytes, 0);
+}
+
+static void an_arena_gives_zeroed_memory_of_any_size(void **state)
+{
+	static const size_t sizes[] = {0, 1, 15, 16, 17, 7000, 9000, 15999, 16000, 16001, 50000};
+	struct arena arena = {0};
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+			char *piece = arena_alloc(&arena, sizes[i]);
+
+			assert_int_equal((uintptr_t)piece % _Alignof(max_align_t), 0);
+			for (size_t at = 0; at < sizes[i]; at++)
+				assert_int_equal(piece[at], 0);
+			memset(piece, 0xff, sizes[i]);
+		}
+		arena_recycle(&arena);
+		assert_int_equal(arena.bytes, 0);
+	}
+	arena_reset(&arena);
+	assert_null(arena.blocks);
 }
 
 static void base64_is_strict(void **state)
@@ -178,6 +200,7 @@ int main(void)
 		cmocka_unit_test(long_errors_are_cut_visibly),
 		cmocka_unit_test(buffers_stop_at_their_maximum),
 		cmocka_unit_test(arena_frees_everything_at_once),
+		cmocka_unit_test(an_arena_gives_zeroed_memory_of_any_size),
 		cmocka_unit_test(base64_is_strict),
 		cmocka_unit_test(secret_files_are_private),
 		cmocka_unit_test(times_are_parsed),
