@@ -66,18 +66,15 @@ void reply_set_malformed(struct reply *reply, const char *reason)
 char *reply_encode(struct arena *arena, const char *id, const struct reply *reply)
 {
 	CLEANUP(json_release)
-	struct json_object *message = json_object_new_object();
-	struct json_object *headers = json_object_new_object();
+	struct json_object *quoted = json_object_new_string(id);
 	const char *text = reply->body ? json_text(arena, reply->body) : "{}";
 	size_t len = strlen(text);
 
-	json_object_object_add(headers, "Content-Type", json_object_new_string("application/json"));
-	json_object_object_add(headers, "Content-Length", json_object_new_int64((int64_t)len));
-	json_object_object_add(message, "id", str_empty(id) ? NULL : json_object_new_string(id));
-	json_object_object_add(message, "headers", headers);
-	json_object_object_add(message, "statusCode", json_object_new_int(reply->status));
-	json_object_object_add(
-		message, "body", json_object_new_string(base64_encode(arena, text, len)));
-	json_object_object_add(message, "request", json_object_new_boolean(false));
-	return json_text(arena, message);
+	/* Of all members only the id can need quoting, and this is written for every request. */
+	return arena_printf(arena,
+		"{\"id\":%s,\"headers\":{\"Content-Type\":\"application/"
+		"json\",\"Content-Length\":%zu},"
+		"\"statusCode\":%d,\"body\":\"%s\",\"request\":false}",
+		str_empty(id) ? "null" : json_text(arena, quoted), len, reply->status,
+		base64_encode(arena, text, len));
 }
