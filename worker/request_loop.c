@@ -196,7 +196,7 @@ static int serve_one(struct thread_ctx *ctx, int timeout_ms, struct error *err)
 
 	if (got > 0 && handle_delivery(ctx, &delivery, err))
 		got = -1;
-	arena_reset(&ctx->arena);
+	arena_recycle(&ctx->arena);
 	return got;
 }
 
