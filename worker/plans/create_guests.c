@@ -121,8 +121,9 @@ enum condition check_secrets(const struct observed *seen, struct error *why)
 int act_secrets(struct work *work, struct observed *seen, struct error *err)
 {
 	const struct vcd_extra change = {KEY_SECRET, ""};
+	const struct node *node = node_with_secret(seen);
 
-	if (seen->vm_task)
+	if (seen->vm_task || !node)
 		return work_vm_write(work, seen, NULL, NULL, 0, err);
-	return work_vm_write(work, seen, node_with_secret(seen)->vm, &change, 1, err);
+	return work_vm_write(work, seen, node->vm, &change, 1, err);
 }
