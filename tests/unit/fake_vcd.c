@@ -346,11 +346,13 @@ int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 
 int vcd_task_get(struct vcd *vcd, const char *uuid, struct vcd_task *out, struct error *err)
 {
+	const struct vcd_task *task = fake_task(uuid);
+
 	(void)vcd;
 	READ("task_get", 1);
-	if (!fake_task(uuid))
+	if (!task)
 		return error_set(err, ERR_GONE, "task %s not found", uuid);
-	*out = *fake_task(uuid);
+	*out = *task;
 	return 0;
 }
 
