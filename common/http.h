@@ -43,7 +43,7 @@ struct http_response {
 	const char *location;	/* "" when absent */
 	const char *link;	/* all Link headers, comma-separated; "" when absent */
 	const char *request_id; /* X-VMWARE-VCLOUD-REQUEST-ID; "" when absent */
-	char *token;	/* X-VMWARE-VCLOUD-ACCESS-TOKEN; wipe after use; "" when absent */
+	char *token;		/* X-VMWARE-VCLOUD-ACCESS-TOKEN; wipe after use; "" when absent */
 	int64_t date_ms;	/* Date header, ms since 1970; 0 when absent */
 	char *body;		/* NUL-terminated */
 	size_t body_len;
