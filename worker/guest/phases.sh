@@ -67,14 +67,27 @@ endpoint_is_open() {
 	timeout 5 bash -c ": <'/dev/tcp/${endpoint%:*}/${endpoint##*:}'" 2>/dev/null
 }
 
+node_is_known() {
+	kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --request-timeout=10s get node "$(data name)" \
+		>/dev/null
+}
+
+# Was this guest cut off between joining and its stamp? Then it must not be undone: the control plane may
+# have seen all nodes Ready by now and removed the token.
+is_joined() {
+	[[ -e $STATE/begun.join && -s /etc/kubernetes/kubelet.conf ]] && until_ok 30 node_is_known
+}
+
 # join_once SECONDS: waits that long for the control plane, then makes one attempt. The API server
 # answers some seconds before the token is there; kubeadm waits for it, but not for ever.
 join_once() {
-	undo_begun join
 	until_ok "$1" endpoint_is_open || return 1
+	if is_joined; then
+		return 0
+	fi
+	undo_begun join
 	config_join "$DISCOVERY_S" >"$KUBEADM_CONFIG"
-	timeout $((DISCOVERY_S + 300)) kubeadm join --config "$KUBEADM_CONFIG" || return 1
-	rm -f "$KUBEADM_CONFIG"
+	timeout $((DISCOVERY_S + 300)) kubeadm join --config "$KUBEADM_CONFIG"
 }
 
 # The worker may boot long before its control plane, so joining is tried until the deadline.
@@ -83,6 +96,7 @@ phase_join() {
 	end=$(($(uptime_s) + $(data deadline_s)))
 	while left=$((end - $(uptime_s))) && ((left > 0)); do
 		if join_once "$left"; then
+			rm -f "$KUBEADM_CONFIG" /etc/kubernetes/bootstrap-kubelet.conf
 			return 0
 		fi
 		log "join failed, again in $PAUSE_S s"
