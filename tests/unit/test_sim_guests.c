@@ -82,7 +82,8 @@ static void give(struct sim_vm *vm, const char *key, const char *text)
 	extra_set(&sim, vm, key, base64_encode(&arena, text, strlen(text)));
 }
 
-static void give_inputs(struct sim_vm *vm, const char *role, const struct crypto_ca *ca)
+static void give_inputs(
+	struct sim_vm *vm, const char *role, const struct crypto_ca *ca, const char *version)
 {
 	struct error err;
 	char *data = arena_strdup(&arena, ""), *secret = data;
@@ -91,7 +92,7 @@ static void give_inputs(struct sim_vm *vm, const char *role, const struct crypto
 		{"endpoint", CONTROL_PLANE ":6443"}, {"external", EXTERNAL},
 		{"ca_hash", crypto_ca_hash(&arena, ca->cert_pem, &err)},
 		{"pod_cidr", "100.66.0.0/16"}, {"service_cidr", "100.77.0.0/16"},
-		{"token_ttl_s", "3600"}, {"deadline_s", "120"}, {"kubernetes", "1.20.4-vmware.1"},
+		{"token_ttl_s", "3600"}, {"deadline_s", "120"}, {"kubernetes", version},
 		{"workers", "1"}, {"ssh_key", SSH_KEY}};
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -121,10 +122,20 @@ static void make_machine(size_t index, const char *uuid, const char *name, const
 	vm->needs_customization = vm->customization_enabled = true;
 }
 
+static void prepare_cluster(const char *version)
+{
+	struct crypto_ca ca;
+	struct error err;
+
+	assert_int_equal(crypto_ca_make(&ca, &arena, &err), 0);
+	give_inputs(&machines[0], "control-plane", &ca, version);
+	give_inputs(&machines[1], "worker", &ca, version);
+	crypto_ca_release(&ca);
+}
+
 static int setup(void **state)
 {
 	struct error err = {0};
-	struct crypto_ca ca;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
@@ -144,10 +155,7 @@ static int setup(void **state)
 	}
 	make_machine(0, "11111111-1111-4111-8111-111111111111", "mstr-aaaa", CONTROL_PLANE);
 	make_machine(1, "22222222-2222-4222-8222-222222222222", "node-bbbb", WORKER);
-	assert_int_equal(crypto_ca_make(&ca, &arena, &err), 0);
-	give_inputs(&machines[0], "control-plane", &ca);
-	give_inputs(&machines[1], "worker", &ca);
-	crypto_ca_release(&ca);
+	prepare_cluster("1.20.4-vmware.1");
 	return 0;
 }
 
@@ -404,6 +412,23 @@ static void test_power_cycle(void **state)
 	assert_null(strstr(output, "NotReady"));
 }
 
+static void destroy_all(void)
+{
+	guest_destroy(&sim, &machines[0]);
+	guest_destroy(&sim, &machines[1]);
+	for (int i = 0; i < 200 && guests_process_count(&sim) > 0; i++) {
+		guests_tick(&sim);
+		clock_sleep_ms(10);
+	}
+	assert_int_equal(guests_process_count(&sim), 0);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_not_equal(
+			access(arena_printf(&arena, "%s/guests/%s", folder, machines[i].uuid),
+				F_OK),
+			0);
+	}
+}
+
 static void test_nothing_is_left(void **state)
 {
 	char *output;
@@ -412,20 +437,46 @@ static void test_nothing_is_left(void **state)
 	json_object_array_del_idx(sim.nat_rules, 0, 1);
 	relay_sync(&sim);
 	assert_int_not_equal(get_nodes(EXTERNAL, &output), 0);
-	guest_destroy(&sim, &machines[0]);
-	guest_destroy(&sim, &machines[1]);
-	for (int i = 0; i < 200 && guests_process_count(&sim) > 0; i++) {
-		guests_tick(&sim);
-		clock_sleep_ms(10);
-	}
-	assert_int_equal(guests_process_count(&sim), 0);
 	assert_int_equal(relay_socket_count(&sim), 0);
-	for (size_t i = 0; i < 2; i++) {
-		assert_int_not_equal(
-			access(arena_printf(&arena, "%s/guests/%s", folder, machines[i].uuid),
-				F_OK),
-			0);
+	destroy_all();
+}
+
+/* Cuts the power when the file has appeared and the phase has no stamp, and gives it back. */
+static void cut_when(struct sim_vm *vm, const char *file, const char *stamp)
+{
+	int64_t end = clock_ms() + 30000;
+
+	while (str_eq(guest_file(vm, file), "(absent)")) {
+		guests_tick(&sim);
+		clock_sleep_ms(5);
+		assert_true(clock_ms() < end);
 	}
+	assert_string_equal(guest_file(vm, stamp), "(absent)");
+	guest_power_off(&sim, vm);
+	guest_power_on(&sim, vm);
+}
+
+/* Another runtime and form of configuration, and both nodes lose power within their longest phase.
+ */
+static void test_cut_nodes_of_a_newer_version(void **state)
+{
+	(void)state;
+	json_release(&template.guest);
+	template.guest = parse("{\"runtime\": \"containerd\", \"kubeadm\": \"v1.32.4+vmware.1\","
+			       "\"prepared\": \"1.32.4-vmware.1\", \"cgroup_driver\": \"systemd\","
+			       "\"init_ms\": 500, \"join_ms\": 500}");
+	prepare_cluster("1.32.4-vmware.1");
+	machines[0].customized = machines[1].customized = false;
+	guest_power_on(&sim, &machines[0]);
+	cut_when(&machines[0], "/etc/kubernetes/manifests/kube-apiserver.yaml",
+		"/var/lib/cse/done.init");
+	guest_power_on(&sim, &machines[1]);
+	cut_when(&machines[1], "/var/lib/kubelet/config.yaml", "/var/lib/cse/done.join");
+	wait_phase(&machines[1], " join done ");
+	wait_phase(&machines[0], " publish done ");
+	assert_non_null(strstr(message_text(&machines[0], "report"),
+		"\nnodes=mstr-aaaa,node-bbbb\nkubelet=v1.32.4+vmware.1\n"));
+	destroy_all();
 }
 
 int main(void)
@@ -437,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_reachability),
 		cmocka_unit_test(test_power_cycle),
 		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_cut_nodes_of_a_newer_version),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -8,14 +8,17 @@ import sys
 sys.path.insert(0, '/sim')
 from simlib import fail, kubeconfig_api, read, yaml_documents  # noqa: E402
 
-PATHS = {'nodes': '/api/v1/nodes',
+PATHS = {'nodes': '/api/v1/nodes', 'node': '/api/v1/nodes',
          'deployment': '/apis/apps/v1/namespaces/{}/deployments',
          'secret': '/api/v1/namespaces/{}/secrets'}
 
 
+CONFIG = [os.environ.get('KUBECONFIG')]
+
+
 def call(method, path, body=None):
     try:
-        api = kubeconfig_api(os.environ['KUBECONFIG'])
+        api = kubeconfig_api(CONFIG[0])
         return api.call(method, path, body)
     except OSError as error:
         return fail(f'Unable to connect to the server: {error}')
@@ -51,7 +54,7 @@ def get(words, options):
     if options['o'].startswith('jsonpath='):
         sys.stdout.write(jsonpath(body, options['o'][9:]))
         return
-    for node in body['items']:
+    for node in body.get('items', [body]):
         ready = {c['type']: c['status'] for c in node['status']['conditions']}['Ready']
         print(f"{node['metadata']['name']}  {'Ready' if ready == 'True' else 'NotReady'}  <none>  1m")
 
@@ -69,6 +72,8 @@ def main():
         word = arguments.pop(0)
         if word in ('-n', '-o', '-f'):
             options[{'-n': 'namespace', '-o': 'o', '-f': 'f'}[word]] = arguments.pop(0)
+        elif word.startswith('--kubeconfig='):
+            CONFIG[0] = word.partition('=')[2]
         elif word == '--ignore-not-found':
             options['ignore-not-found'] = True
         elif not word.startswith('--request-timeout=') and word != '--no-headers':

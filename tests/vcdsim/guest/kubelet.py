@@ -34,10 +34,16 @@ def node(name):
                                                     else 'containerd://1.6.6'}}}
 
 
+def register(api, name):
+    """Done once per start: a Node that is deleted later does not come back by itself."""
+    status, _ = api.call('POST', '/api/v1/nodes', node(name))
+    return status in (201, 409)
+
+
 def beat(api, name):
-    status, _ = api.call('PATCH', f'/api/v1/nodes/{name}/status', node(name))
-    if status == 404:
-        api.call('POST', '/api/v1/nodes', node(name))
+    status, body = api.call('PATCH', f'/api/v1/nodes/{name}/status', node(name))
+    if status != 200:
+        print(f'Unable to update node status: {status} {body}', flush=True)
 
 
 def main():
@@ -46,12 +52,14 @@ def main():
         return
     if not os.path.exists('/var/lib/kubelet/config.yaml') or not os.path.exists(CONFIG):
         sys.exit('failed to load Kubelet config file /var/lib/kubelet/config.yaml')
-    server, name, api = None, node_name(), kubeconfig_api(CONFIG, timeout=3)
+    server, registered, name, api = None, False, node_name(), kubeconfig_api(CONFIG, timeout=3)
     while True:
         if os.path.exists(MANIFEST) and (server is None or server.poll() is not None):
             server = subprocess.Popen(['/sim/apiserver.py'])
         try:
-            beat(api, name)
+            registered = registered or register(api, name)
+            if registered:
+                beat(api, name)
             time.sleep(BEAT_S)
         except OSError as error:
             print(f'Unable to update node status: {error}', flush=True)
