@@ -263,7 +263,7 @@ show_cluster() {
 show_kubeconfig() {
 	tenant GET "/api/cse/3.0/cluster/$cluster_id/config" >"$folder/config.json"
 	expect 200 "GET config"
-	(umask 077 && jq -r .message "$folder/config.json" >"$folder/kubeconfig")
+	(umask 077 && jq -j .message "$folder/config.json" >"$folder/kubeconfig")
 	sed -E 's/^/   /; s/(-data: .{24}).*/\1.../; s/(token: ).*/\1.../' "$folder/kubeconfig"
 }
 
