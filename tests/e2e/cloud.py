@@ -238,7 +238,9 @@ class Cloud:
         return worker
 
     def tenant(self, user):
-        return Tenant(self.vcd.url, self.vcd.ca_file, user, user.split("@")[0] + "-password")
+        name = user.split("@")[0]
+        password = {"administrator": "admin", "svc-cse": "svc"}.get(name, name) + "-password"
+        return Tenant(self.vcd.url, self.vcd.ca_file, user, password)
 
     def stop(self):
         """Ends everything politely, and only then says what was wrong with it."""
