@@ -16,6 +16,8 @@
 
 enum { SESSION_HARD_MS = 24 * 60 * 60 * 1000, TOKEN_RANDOM = 512 };
 
+static const char legacy_token_header[] = "x-vcloud-authorization";
+
 static const struct {
 	const char *version;
 	bool deprecated, cloudapi;
@@ -111,7 +113,7 @@ static const char *token_of(const struct sim_request *req)
 
 	if (header != NULL && strncasecmp(header, "Bearer ", 7) == 0)
 		return header + 7;
-	return sim_header(req, "x-vcloud-authorization");
+	return sim_header(req, legacy_token_header);
 }
 
 struct sim_session *session_find(struct sim *sim, const struct sim_request *req)
@@ -216,6 +218,10 @@ static void get_session(struct sim *sim, const struct sim_request *req, struct s
 		writer, NULL, NULL, href_of(req, "session", NULL), TYPE_VCLOUD "session+xml");
 	render_session_links(req, writer);
 	doc_reply(req, reply, 200, TYPE_VCLOUD "session+xml", writer);
+	if (sim_header(req, legacy_token_header) != NULL) { /* old clients take it from here */
+		reply->extra_header[0][0] = legacy_token_header;
+		reply->extra_header[0][1] = req->session->token;
+	}
 }
 
 static void get_current(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
@@ -272,7 +278,7 @@ static void post_sessions_old(
 	}
 	as_user.session = session_new(sim, user);
 	get_session(sim, &as_user, reply);
-	reply->extra_header[0][0] = "x-vcloud-authorization";
+	reply->extra_header[0][0] = legacy_token_header;
 	reply->extra_header[0][1] = as_user.session->token;
 }
 
