@@ -340,6 +340,9 @@ int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 	task->href = arena_printf(&fake.arena, "https://vcd/api/task/%s", task->uuid);
 	task->owner_href = arena_printf(&fake.arena, "https://vcd/api/org/%s", org_uuid);
 	task_write(task, write);
+	if (fake.race)
+		json_set_str(fake_entity(0), "entity.status.task_href", fake.race);
+	fake.race = NULL;
 	*out = *task;
 	WRITTEN;
 }

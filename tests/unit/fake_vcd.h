@@ -45,7 +45,8 @@ struct fake {
 	/* What happens. */
 	const char *fail; /* the first call of that name fails with fail_code */
 	enum err_code fail_code;
-	bool fail_after; /* …after its effect */
+	bool fail_after;  /* …after its effect */
+	const char *race; /* href that entity 0 names once the next task was made */
 	const char *calls[FAKE_CALLS];
 	size_t call_count, writes, requests;
 	int64_t now_ms;

@@ -524,6 +524,35 @@ static void a_forged_task_href_supersedes_nobody(void **state)
 	assert_string_equal(reply_task(), fake.tasks[2].uuid);
 }
 
+static void copies_of_a_delete_at_one_moment_agree(void **state)
+{
+	struct error err;
+	const char *urn = made_cluster(&err), *first;
+
+	(void)state;
+	assert_int_equal(removal("r2", urn, &err), 202);
+	first = fake.tasks[1].uuid;
+	/* The second copy looked before the first one wrote. */
+	json_set_str(fake_entity(0), "entity.status.task_href", fake.tasks[0].href);
+	fake.race = fake.tasks[1].href;
+	assert_int_equal(removal("r2", urn, &err), 202);
+	assert_string_equal(reply_task(), first);
+	assert_int_equal(fake.tasks[2].status, TASK_ERROR);
+	assert_int_equal(fake.tasks[1].status, TASK_RUNNING);
+	/* A delete that meets an update in the same way still beats it. */
+	json_set_str(fake_entity(0), "entity.status.task_href", fake.tasks[0].href);
+	assert_int_equal(update("r3", urn, "spec.expose", "false", &err), 202);
+	json_set_str(fake_entity(0), "entity.status.task_href", fake.tasks[0].href);
+	fake.race = fake.tasks[3].href;
+	assert_int_equal(removal("r4", urn, &err), 202);
+	assert_string_equal(details_of(&fake.tasks[5]).supersedes, fake.tasks[3].uuid);
+	/* And an update that meets a delete gives way. */
+	json_set_str(fake_entity(0), "entity.status.task_href", fake.tasks[0].href);
+	fake.race = fake.tasks[5].href;
+	assert_int_equal(update("r5", urn, "spec.expose", "false", &err), 409);
+	assert_int_equal(fake.tasks[6].status, TASK_ERROR);
+}
+
 static void only_full_control_deletes(void **state)
 {
 	struct error err;
@@ -695,6 +724,7 @@ int main(void)
 		TEST(a_delete_is_admitted_once),
 		TEST(a_delete_beats_a_running_create),
 		TEST(a_forged_task_href_supersedes_nobody),
+		TEST(copies_of_a_delete_at_one_moment_agree),
 		TEST(only_full_control_deletes),
 		TEST(a_delete_needs_the_vapp_right),
 		TEST(a_start_that_fails_is_taken_back),

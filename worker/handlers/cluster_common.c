@@ -199,19 +199,13 @@ void cluster_reply(struct reply *reply, int status, struct json_object *document
 	reply->body = body;
 }
 
-/* The entity names the task that was its last one when the decision was made. */
-static int check_unchanged(struct json_object *before, struct json_object *now, struct error *err)
+static bool same_task(struct json_object *before, struct json_object *now)
 {
-	const char *was = json_str(before, "entity.status.task_href", "");
-	const char *is = json_str(now, "entity.status.task_href", "");
-
-	if (!str_eq(was, is))
-		return error_set(err, ERR_CONFLICT,
-			"another operation on cluster '%s' has just begun (task %s)",
-			cluster_name_of(now), str_last_segment(is));
-	return 0;
+	return str_eq(json_str(before, "entity.status.task_href", ""),
+		json_str(now, "entity.status.task_href", ""));
 }
 
+/* 0: done; 1: the entity names another task than when the decision was made; -1: failed. */
 static int mark_entity(const struct cluster_start *start, const struct open_task *open,
 	struct json_object **document, struct error *err)
 {
@@ -219,19 +213,22 @@ static int mark_entity(const struct cluster_start *start, const struct open_task
 	CLEANUP(json_release)
 	struct json_object *now = NULL;
 	struct cluster_change change = {.exposed = -1, .expose = -1, .workers = -1};
+	bool overtaken;
 
 	if (vcd_entity_get(start->ctx->vcd, start->caller->as, urn, &now, err))
 		return -1;
-	if (check_unchanged(*document, now, err))
-		return -1;
-	change.phase = arena_printf(&start->ctx->arena, "%s:IN_PROGRESS", start->phase_word);
-	change.task_href = open->task.href;
-	cluster_apply(now, &change);
-	if (vcd_entity_put(start->ctx->vcd, start->caller->as, &now, err))
-		return -1;
+	overtaken = !same_task(*document, now);
+	if (!overtaken) {
+		change.phase =
+			arena_printf(&start->ctx->arena, "%s:IN_PROGRESS", start->phase_word);
+		change.task_href = open->task.href;
+		cluster_apply(now, &change);
+		if (vcd_entity_put(start->ctx->vcd, start->caller->as, &now, err))
+			return -1;
+	}
 	json_release(document);
 	*document = STEAL(now);
-	return 0;
+	return overtaken;
 }
 
 /* The operation was announced in the entity but will not run. */
@@ -251,18 +248,30 @@ static void unmark_entity(const struct cluster_start *start, struct json_object 
 int cluster_start(const struct cluster_start *start, struct open_task *open,
 	struct json_object **document, struct error *err)
 {
-	bool marked;
+	int marked;
 
 	if (caller_may_write(start->ctx, start->req, err))
 		return -1;
 	if (open_task_create(open, start->ctx, start->caller, err))
 		return -1;
-	marked = mark_entity(start, open, document, err) == 0;
-	if (marked && cluster_enqueue(start->ctx, start->req, start->caller, open, err) == 0)
+	marked = mark_entity(start, open, document, err);
+	if (marked > 0) {
+		open_task_fail(open, start->ctx, start->failed_text,
+			"another operation on the cluster has just begun");
+		return 1;
+	}
+	if (marked == 0 && cluster_enqueue(start->ctx, start->req, start->caller, open, err) == 0)
 		return 0;
 	caller_allow_undo(start->ctx);
-	if (marked)
+	if (marked == 0)
 		unmark_entity(start, document);
 	open_task_fail(open, start->ctx, start->failed_text, err->msg);
 	return -1;
+}
+
+int cluster_start_refuse(struct json_object *document, struct error *err)
+{
+	return error_set(err, ERR_CONFLICT,
+		"other operations on cluster '%s' begin again and again, send it later",
+		cluster_name_of(document));
 }

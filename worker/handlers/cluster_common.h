@@ -61,11 +61,12 @@ int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const str
 void cluster_reply(struct reply *reply, int status, struct json_object *document);
 
 /*
- * The second half of an update or a delete, in order: task → entity PUT with the caller's token
- * (phase
- * "<operation>:IN_PROGRESS" and the task's href) → queue. *document is read again before its PUT:
- * CONFLICT when another operation began since it was loaded. What fails is taken back.
- * open->details and open->text as for open_task_create.
+ * The second half of an update or a delete, in order: task → entity with the caller's token (phase
+ * and the task's href) → queue. What fails is taken back. open->details and open->text as for
+ * open_task_create.
+ *
+ * 0: started. 1: another operation began since *document was loaded; *document is read again, and
+ * the caller decides anew. -1: failed.
  */
 struct cluster_start {
 	struct thread_ctx *ctx;
@@ -74,7 +75,10 @@ struct cluster_start {
 	const char *phase_word; /* "UPDATE" or "DELETE" */
 	const char *failed_text;
 };
+enum { CLUSTER_START_TRIES = 3 };
 int cluster_start(const struct cluster_start *start, struct open_task *open,
 	struct json_object **document, struct error *err) MUST_CHECK;
+/* After the last try: CONFLICT. Always -1. */
+int cluster_start_refuse(struct json_object *document, struct error *err);
 
 #endif

@@ -106,14 +106,33 @@ static void set_open(struct removal *removal)
 		cluster_name_of(removal->document), details->cluster);
 }
 
-/* 1: a delete runs already; 0: started; -1: refused. */
-static int admit(struct removal *removal, struct error *err)
+/* 1: a delete runs already; 0: started; 2: something began meanwhile; -1: refused. */
+static int decide(struct removal *removal, struct error *err)
 {
 	struct thread_ctx *ctx = removal->ctx;
 	struct cluster_start start = {.ctx = ctx,
 		.req = removal->req,
 		.caller = &removal->caller,
 		.phase_word = "DELETE"};
+	const struct last_task *last = &removal->last;
+	int started;
+
+	if (cluster_last_task(ctx, removal->document, &removal->last, err))
+		return -1;
+	if (is_running_delete(last) ||
+		(last->ours && str_eq(last->details.request, removal->req->id)))
+		return 1;
+	set_open(removal);
+	start.failed_text = arena_printf(
+		&ctx->arena, "Error deleting the cluster '%s'", cluster_name_of(removal->document));
+	started = cluster_start(&start, &removal->open, &removal->document, err);
+	return started > 0 ? 2 : started;
+}
+
+/* 1: a delete runs already; 0: started; -1: refused. */
+static int admit(struct removal *removal, struct error *err)
+{
+	struct thread_ctx *ctx = removal->ctx;
 
 	if (caller_begin(&removal->caller, ctx, removal->req, err))
 		return -1;
@@ -121,15 +140,13 @@ static int admit(struct removal *removal, struct error *err)
 		return -1;
 	if (check_control(removal, err))
 		return -1;
-	if (cluster_last_task(ctx, removal->document, &removal->last, err))
-		return -1;
-	if (is_running_delete(&removal->last) ||
-		(removal->last.ours && str_eq(removal->last.details.request, removal->req->id)))
-		return 1;
-	set_open(removal);
-	start.failed_text = arena_printf(
-		&ctx->arena, "Error deleting the cluster '%s'", cluster_name_of(removal->document));
-	return cluster_start(&start, &removal->open, &removal->document, err);
+	for (int i = 0; i < CLUSTER_START_TRIES; i++) {
+		int outcome = decide(removal, err);
+
+		if (outcome != 2)
+			return outcome;
+	}
+	return cluster_start_refuse(removal->document, err);
 }
 
 int handle_cluster_delete(

@@ -129,18 +129,14 @@ static void set_open(struct update *update)
 		(long long)wanted->nfs);
 }
 
-/* 1: answer with what runs already; 0: started; -1: refused. */
-static int admit(struct update *update, struct error *err)
+/* 1: answer with what runs already; 0: started; 2: something began meanwhile; -1: refused. */
+static int decide(struct update *update, struct error *err)
 {
 	struct thread_ctx *ctx = update->ctx;
 	struct cluster_start start = {
 		.ctx = ctx, .req = update->req, .caller = &update->caller, .phase_word = "UPDATE"};
-	int busy;
+	int busy, started;
 
-	if (caller_begin(&update->caller, ctx, update->req, err))
-		return -1;
-	if (cluster_load(ctx, update->req, &update->caller, &update->document, err))
-		return -1;
 	if (read_specs(update, err) ||
 		cluster_spec_compare(&update->stored, &update->wanted, &ctx->arena, err))
 		return -1;
@@ -155,7 +151,26 @@ static int admit(struct update *update, struct error *err)
 	set_open(update);
 	start.failed_text = arena_printf(&ctx->arena, "Error un-exposing the cluster '%s'",
 		cluster_name_of(update->document));
-	return cluster_start(&start, &update->open, &update->document, err);
+	started = cluster_start(&start, &update->open, &update->document, err);
+	return started > 0 ? 2 : started;
+}
+
+/* 1: answer with what runs already; 0: started; -1: refused. */
+static int admit(struct update *update, struct error *err)
+{
+	struct thread_ctx *ctx = update->ctx;
+
+	if (caller_begin(&update->caller, ctx, update->req, err))
+		return -1;
+	if (cluster_load(ctx, update->req, &update->caller, &update->document, err))
+		return -1;
+	for (int i = 0; i < CLUSTER_START_TRIES; i++) {
+		int outcome = decide(update, err);
+
+		if (outcome != 2)
+			return outcome;
+	}
+	return cluster_start_refuse(update->document, err);
 }
 
 int handle_cluster_update(
