@@ -525,6 +525,8 @@ int vcd_vapp_delete(
 {
 	(void)vcd, (void)as, (void)uuid;
 	WRITE("vapp_delete", 1);
+	if (fake.cloning)
+		return error_set(err, ERR_BUSY, "the vApp is busy");
 	fake.vapp = false;
 	*task = "";
 	WRITTEN;

@@ -35,6 +35,7 @@ struct fake {
 	struct vcd_task tasks[FAKE_TASKS];
 	size_t task_count;
 	bool vapp;
+	bool cloning; /* the vApp cannot be deleted yet */
 	const char *vapp_description;
 	size_t vapp_vms;
 	const char *marked; /* cse.cluster.id of the vApp */

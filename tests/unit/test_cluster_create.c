@@ -83,6 +83,26 @@ static void whatever_fails_is_taken_back(void **state)
 	}
 }
 
+static void a_vapp_that_still_clones_is_removed_by_the_operation(void **state)
+{
+	struct details details;
+	struct error err;
+
+	(void)state;
+	fake.cloning = true;
+	fake.fail = "entity_put";
+	fake.fail_code = ERR_TRANSIENT;
+	assert_int_equal(create("r1", &err), 503);
+	assert_non_null(strstr(err.msg, "is being removed"));
+	assert_int_equal(fake.tasks[0].status, TASK_RUNNING);
+	details = details_of(&fake.tasks[0]);
+	assert_string_equal(details.verdict.kind, "rollback");
+	assert_string_equal(details.verdict.cause, "entity_put failed");
+	assert_string_equal(details.vapp, "v1");
+	assert_string_equal(details.cluster, json_str(fake_entity(0), "id", ""));
+	assert_int_equal(fake.published, 1);
+}
+
 static void a_refused_write_keeps_its_status(void **state)
 {
 	struct error err;
@@ -267,6 +287,7 @@ int main(void)
 		TEST(a_create_makes_its_writes_in_order),
 		TEST(a_warm_create_needs_few_calls),
 		TEST(whatever_fails_is_taken_back),
+		TEST(a_vapp_that_still_clones_is_removed_by_the_operation),
 		TEST(a_refused_write_keeps_its_status),
 		TEST(wrong_input_is_refused_before_any_write),
 		TEST(a_cloud_that_lacks_something_refuses),

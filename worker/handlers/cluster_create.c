@@ -247,21 +247,47 @@ static void undo_entity(struct create *create, bool vapp_gone)
 			LOG_STR("cause", err.msg));
 }
 
+/*
+ * VCD does not delete a vApp that it still clones. Then the operation itself undoes: its record
+ * gets the verdict before its first pass, and from a verdict on only the undo is walked. Without a
+ * broker the running task with its verdict waits for a resync.
+ */
+static bool hand_over_undo(struct create *create, const char *cause)
+{
+	struct details *details = &create->open.details;
+	struct error err = {0};
+
+	details->cluster = create->urn;
+	details->vapp = create->vapp;
+	details->verdict =
+		(struct details_verdict){.kind = "rollback", .step = "admission", .cause = cause};
+	if (open_task_record(&create->open, create->adm.ctx, &err))
+		return false;
+	if (enqueue(create, &err))
+		log_event(LOG_WARN, "create.undo_waits", LOG_STR("cluster", create->urn),
+			LOG_STR("task", create->open.task.uuid), LOG_STR("cause", err.msg));
+	return true;
+}
+
 /* In reverse, the task last. */
 static void undo(struct create *create, struct error *err)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
+	const char *name = create->adm.spec.name;
+	const char *cause = arena_strdup(&ctx->arena, err->msg);
 	bool vapp_gone;
 
 	caller_allow_undo(ctx);
 	vapp_gone = undo_vapp(create);
+	if (!vapp_gone && hand_over_undo(create, cause)) {
+		error_wrap(err, "cluster '%s' was not created and is being removed", name);
+		return;
+	}
 	undo_entity(create, vapp_gone);
 	open_task_fail(&create->open, ctx,
-		arena_printf(&ctx->arena, "Error creating the cluster '%s'", create->adm.spec.name),
-		err->msg);
+		arena_printf(&ctx->arena, "Error creating the cluster '%s'", name), cause);
 	if (!vapp_gone)
-		error_wrap(err, "cluster '%s' was not created, delete it and send it again",
-			create->adm.spec.name);
+		error_wrap(err, "cluster '%s' was not created, delete it and send it again", name);
 }
 
 static int write_all(struct create *create, struct error *err)
