@@ -131,7 +131,7 @@ has release && { check "build release" build release || true; }
 if [ "$built" = yes ]; then
 	has unit && run_unit
 	has e2e && run_e2e
-	check "no sanitizer report" check_sanitizers || true
+	check "memory checks" check_sanitizers || true
 fi
 
 if [ "$skipped" -gt 0 ]; then

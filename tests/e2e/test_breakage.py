@@ -92,7 +92,7 @@ def begin(cloud, name):
 
 def external_address(cloud, cluster):
     def find():
-        rules = json.loads(cloud.vcd.state()).get("rules", [])
+        rules = json.loads(cloud.vcd.state())["nat_rules"]
         return next((r["externalAddresses"] for r in rules if cluster in r["name"]), None)
     return wait_until(find, what="the NAT rule")
 
@@ -156,18 +156,18 @@ def is_whole(cloud, kubeconfig):
     return nodes is not None and len(nodes) == 2, text
 
 
-def nat_rule(cloud, alice, cluster):
-    state = json.loads(cloud.vcd.state())
-    gateway = next(r for r in state["rules"] if cluster in r["name"])
-    rules = f"/cloudapi/1.0.0/edgeGateways/{gateway['edge']}/nat/rules"
-    rule = next(r for r in alice.request("GET", rules + "?pageSize=25").json["values"]
-                if cluster in r["name"])
+def nat_rule(alice, cluster):
+    gateways = alice.request("GET", "/cloudapi/1.0.0/edgeGateways?page=1&pageSize=25").json["values"]
+    edge = next(gateway["id"] for gateway in gateways if gateway["name"] == "tenant1-edge")
+    rules = f"/cloudapi/1.0.0/edgeGateways/{edge}/nat/rules"
+    rule = next(rule for rule in alice.request("GET", rules + "?pageSize=25").json["values"]
+                if cluster in rule["name"])
     return f"{rules}/{rule['id']}", rule
 
 
 def test_another_dnat_port_closes_the_cluster(cloud, alice, cluster, kubeconfig):
     assert is_whole(cloud, kubeconfig)[0]
-    path, rule = nat_rule(cloud, alice, cluster)
+    path, rule = nat_rule(alice, cluster)
     answer = alice.request("PUT", path, {**rule, "dnatExternalPort": "6444"})
     assert answer.status in (200, 202), answer
     wait_until(lambda: not is_whole(cloud, kubeconfig)[0], what="the closed port")

@@ -55,7 +55,6 @@ def test_system_tells_administrators_more(cloud, alice):
     ("GET", "/api/cse/nothing", 404),
     ("GET", "/api/cse/3.0/cluster/a/b/c/d", 404),
     ("GET", "/api/cse/3.0/clusters/x/y", 404),
-    ("GET", "/api/pks/clusters", 404),
     ("GET", "/api/cse/clusters", 404),  # of the API before 35.0
     ("DELETE", "/api/cse/system", 405),
     ("PUT", "/api/cse/3.0/clusters", 405),
