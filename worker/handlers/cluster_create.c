@@ -102,7 +102,7 @@ static int make_entity(struct create *create, struct error *err)
 			find_lost_entity(create);
 		return -1;
 	}
-	return claim_settle(adm, create->req, create->urn, &create->document, &create->winner, err);
+	return 0;
 }
 
 static struct vcd_compose_vm *compose_vms(struct create *create, size_t count)
@@ -308,22 +308,6 @@ static int write_all(struct create *create, struct error *err)
 	return 0;
 }
 
-/* VCD would refuse the name at the third write; the tenant should not wait for that. */
-static int check_vapp_name(struct create *create, struct error *err)
-{
-	const struct admission *adm = &create->adm;
-	const char *uuid;
-
-	if (vcd_vapp_find(adm->ctx->vcd, adm->caller.as, adm->caller.who.system_admin,
-		    adm->vdc.uuid, adm->spec.name, &uuid, err))
-		return -1;
-	if (uuid[0] == '\0')
-		return 0;
-	return error_set(err, ERR_CONFLICT,
-		"Cluster '%s' already exists. (There is a vApp of that name in VDC '%s'.)",
-		adm->spec.name, adm->vdc.name);
-}
-
 static int admit(struct create *create, struct error *err)
 {
 	struct admission *adm = &create->adm;
@@ -336,7 +320,7 @@ static int admit(struct create *create, struct error *err)
 	found = claim_look(adm, create->req, &create->winner, err);
 	if (found)
 		return found < 0 ? -1 : 0;
-	if (admission_check(adm, err) || check_vapp_name(create, err))
+	if (admission_check(adm, err))
 		return -1;
 	return write_all(create, err);
 }
