@@ -30,6 +30,7 @@ void fake_reset(void)
 		.used_last = 12,
 		.prepared = "1.20.4",
 		.marked = "",
+		.marked_vdc = "urn:vcloud:vdc:d1",
 		.entities = json_object_new_array()};
 	memcpy(fake.rights, all, sizeof(all));
 }
@@ -218,7 +219,7 @@ int vcd_metadata_get(struct vcd *vcd, const char *href, struct vcd_metadata **ou
 		{"os", "ubuntu"}, {"kubernetes", "TKGm"}, {"kubernetes_version", "1.20"},
 		{"cni", "antrea"}, {"cni_version", "0.11"}, {"cse_prepared", fake.prepared}};
 	const char *const marks[][2] = {{"cse.cluster.id", fake.marked}, {"cse.deployment", "test"},
-		{"cse.edge", "urn:vcloud:gateway:g1"}};
+		{"cse.edge", "urn:vcloud:gateway:g1"}, {"cse.vdc", fake.marked_vdc}};
 	bool item = strstr(href, "catalogItem");
 
 	(void)vcd;
@@ -466,9 +467,9 @@ int vcd_entity_find(struct vcd *vcd, struct vcd_as as, const char *key, const ch
 int vcd_vapp_find(struct vcd *vcd, struct vcd_as as, bool as_admin, const char *vdc_uuid,
 	const char *name, const char **uuid, struct error *err)
 {
-	(void)vcd, (void)as, (void)as_admin, (void)vdc_uuid, (void)name;
+	(void)vcd, (void)as, (void)as_admin, (void)name;
 	READ("vapp_find", 1);
-	*uuid = fake.vapp ? "v1" : "";
+	*uuid = fake.vapp && str_eq(vdc_uuid, "d1") ? "v1" : "";
 	return 0;
 }
 
@@ -505,6 +506,18 @@ const char *vcd_vm_extra(const struct vcd_vm *vm, const char *key)
 	return NULL;
 }
 
+/* Another cluster of the name, made by somebody else at this moment. */
+static void add_rival(void)
+{
+	size_t index = json_object_array_length(fake.entities);
+
+	if (!fake.rival)
+		return;
+	fake_cluster(json_copy(json_at(fake_entity(0), "entity")), "https://vcd/api/task/rival");
+	json_set_str(fake_entity(index), "id", fake.rival);
+	json_set_str(fake_entity(index), "externalId", fake.rival_external);
+}
+
 int vcd_compose(struct vcd *vcd, struct vcd_as as, const char *vdc_uuid,
 	const struct vcd_compose *spec, const char **uuid, const char **task, struct error *err)
 {
@@ -512,6 +525,7 @@ int vcd_compose(struct vcd *vcd, struct vcd_as as, const char *vdc_uuid,
 	WRITE("compose", 1);
 	if (fake.vapp)
 		return error_set(err, ERR_CONFLICT, "the vApp exists");
+	add_rival();
 	fake.vapp = true;
 	fake.vapp_description = arena_strdup(&fake.arena, spec->description);
 	fake.vapp_vms = spec->vm_count;

@@ -38,7 +38,7 @@ struct fake {
 	bool cloning; /* the vApp cannot be deleted yet */
 	const char *vapp_description;
 	size_t vapp_vms;
-	const char *marked; /* cse.cluster.id of the vApp */
+	const char *marked, *marked_vdc; /* cse.cluster.id and cse.vdc of the vApp */
 	struct vcd_extra extra[4];
 	size_t extra_count;
 	size_t published;
@@ -50,7 +50,8 @@ struct fake {
 	const char *race; /* href that entity 0 names once the next task was made */
 	const char *calls[FAKE_CALLS];
 	size_t call_count, writes, requests;
-	int64_t now_ms;
+	const char *rival,
+		*rival_external; /* id and externalId of an entity that comes with compose */
 };
 extern struct fake fake;
 

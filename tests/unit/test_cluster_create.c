@@ -270,6 +270,39 @@ static void the_same_request_finds_itself(void **state)
 	assert_int_equal(fake.writes, 0);
 }
 
+static void of_two_creates_for_one_name_one_gives_way(void **state)
+{
+	static const struct {
+		const char *rival, *external;
+		int status;
+		bool stays;
+	} rows[] = {
+		{FAKE_ENTITY "00000000-1111", "cse-request:other", 409, false},
+		{FAKE_ENTITY "99999999-1111", "cse-request:other", 202, true},
+		{FAKE_ENTITY "99999999-1111", "https://vcd/api/vApp/vapp-x", 409, false},
+		/* Another copy of this request was faster: its cluster is the answer. */
+		{FAKE_ENTITY "00000000-1111", "cse-request:r1", 202, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct error err;
+		const char *first;
+
+		tear_down(NULL);
+		set_up(NULL);
+		fake.rival = rows[i].rival;
+		fake.rival_external = rows[i].external;
+		assert_int_equal(create("r1", &err), rows[i].status);
+		first = json_str(fake_entity(0), "id", "");
+		assert_int_equal(str_eq(first, rows[i].rival), !rows[i].stays);
+		assert_int_equal(fake.vapp, rows[i].stays);
+		assert_int_equal(fake.tasks[0].status, rows[i].stays ? TASK_RUNNING : TASK_ERROR);
+		if (rows[i].status == 202)
+			assert_string_equal(json_str(last_body, "id", ""), first);
+	}
+}
+
 static void names_of_other_orgs_are_free(void **state)
 {
 	struct error err;
@@ -306,6 +339,7 @@ int main(void)
 		TEST(an_unexposed_create_asks_no_edge),
 		TEST(a_late_request_writes_nothing),
 		TEST(the_same_request_finds_itself),
+		TEST(of_two_creates_for_one_name_one_gives_way),
 		TEST(names_of_other_orgs_are_free),
 		TEST(an_administrator_acts_for_the_named_org),
 	};

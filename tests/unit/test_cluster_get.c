@@ -65,6 +65,9 @@ static void a_kubeconfig_is_refused_when_in_doubt(void **state)
 	assert_int_equal(get_config(urn, &err), 409); /* a forged externalId */
 	assert_non_null(strstr(err.msg, "Couldn't get cluster configuration"));
 	fake.marked = urn;
+	fake.marked_vdc = "urn:vcloud:vdc:elsewhere";
+	assert_int_equal(get_config(urn, &err), 409);
+	fake.marked_vdc = "urn:vcloud:vdc:d1";
 	json_set_str(fake_entity(0), "externalId", "https://vcd/api/vApp/vapp-other");
 	assert_int_equal(get_config(urn, &err), 404);
 	json_set_str(fake_entity(0), "externalId", "cse-request:r1");

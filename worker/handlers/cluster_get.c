@@ -50,6 +50,20 @@ static const char *mark(const struct vcd_metadata *entries, size_t count, const 
 	return "";
 }
 
+/* VCD's query finds it in the VDC that admission resolved inside the entity's org. */
+static int check_place(
+	struct thread_ctx *ctx, const struct vcd_vapp *vapp, const char *vdc_urn, struct error *err)
+{
+	const char *uuid;
+
+	if (vcd_vapp_find(
+		    ctx->vcd, VCD_SERVICE, true, str_urn_uuid(vdc_urn), vapp->name, &uuid, err))
+		return error_wrap(err, "%s", no_config);
+	if (str_eq(uuid, vapp->uuid))
+		return 0;
+	return error_set(err, ERR_CONFLICT, "%s: the cluster's vApp is not in its VDC", no_config);
+}
+
 /* The vApp the entity points to, if our marks on it name the entity. *edge: "" when unknown. */
 static int find_vapp(struct thread_ctx *ctx, struct json_object *document, struct vcd_vapp *vapp,
 	const char **edge, struct error *err)
@@ -70,7 +84,7 @@ static int find_vapp(struct thread_ctx *ctx, struct json_object *document, struc
 			"%s: the entity's externalId names a vApp that is not this cluster's",
 			no_config);
 	*edge = mark(entries, count, "cse.edge");
-	return 0;
+	return check_place(ctx, vapp, mark(entries, count, "cse.vdc"), err);
 }
 
 static struct vcd_vm *find_control_plane(const struct vcd_vapp *vapp)
