@@ -23,7 +23,7 @@ struct pass {
 	struct observed seen;
 	const struct operation_message *message;
 	bool redelivered, claimed;
-	int64_t lag_ms, mutate_until_ms;
+	int64_t lag_ms;
 	struct pass_result *out;
 };
 
@@ -86,7 +86,7 @@ static int pass_claim(struct work *work, const struct step *step, struct error *
 {
 	struct pass *pass = (struct pass *)work;
 
-	if (clock_ms() >= pass->mutate_until_ms)
+	if (clock_ms() >= work->mutate_until_ms)
 		return 1;
 	if (pass->claimed)
 		return 0;
@@ -294,20 +294,53 @@ static void pass_yield(struct pass *pass)
 		pass_end(pass, error_texts[pass->details.op], cause);
 }
 
-static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
+/* A step cannot be met: because a stronger task took over, or for a reason of its own. */
+static void pass_give_up(struct pass *pass, const struct step *step, const struct error *cause)
 {
-	bool later = error_may_retry(cause->code) || cause->code == ERR_EXPIRED ||
-		     cause->code == ERR_GONE;
+	struct error err;
 
-	if (later)
-		pass_retry(pass, step, cause);
-	else if (is_superseded(pass))
+	if (observed_look(&pass->work, &pass->seen, SEE_ENTITY, &err) &&
+		error_may_retry(err.code)) {
+		pass_retry(pass, step, &err);
+		return;
+	}
+	if (is_superseded(pass))
 		pass_yield(pass);
 	else
 		pass_verdict(pass, step->name, arena_strdup(pass->work.arena, cause->msg));
 }
 
+static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
+{
+	bool later = error_may_retry(cause->code) || cause->code == ERR_EXPIRED ||
+		     cause->code == ERR_GONE;
+
+	struct error ignored;
+
+	if (cause->code == ERR_GONE &&
+		!observed_look(&pass->work, &pass->seen, SEE_ENTITY, &ignored) &&
+		is_superseded(pass))
+		pass_yield(pass);
+	else if (later)
+		pass_retry(pass, step, cause);
+	else
+		pass_give_up(pass, step, cause);
+}
+
 /* ---- the pass ---- */
+
+/* What admission started is not looked at before it can be ready. True: the pass was ended here. */
+static bool pass_too_early(struct pass *pass)
+{
+	const struct config *config = pass->work.config;
+	int64_t first_wait_ms = plan_for(&pass->details)->first_wait_s * config->timing_rungs[0];
+	int64_t age = vcd_now_ms(pass->work.vcd) - pass->work.task.start_ms;
+
+	if (pass->message->pass > 1 || pass->redelivered || age >= first_wait_ms)
+		return false;
+	pass_again(pass, 0, first_wait_ms);
+	return true;
+}
 
 static int64_t deadline_ms(const struct config *config, enum operation op)
 {
@@ -366,10 +399,8 @@ static void pass_walk(struct pass *pass)
 		pass_finish(pass, plan);
 	else if (outcome.kind == OUTCOME_AGAIN)
 		pass_wait(pass, &outcome);
-	else if (is_superseded(pass))
-		pass_yield(pass);
 	else
-		pass_verdict(pass, outcome.step->name, arena_strdup(pass->work.arena, err.msg));
+		pass_give_up(pass, outcome.step, &err);
 	log_event(LOG_INFO, "pass.done", LOG_INT("pass", pass->message->pass),
 		LOG_STR("plan", plan->name),
 		LOG_STR("step", outcome.step ? outcome.step->name : ""),
@@ -426,7 +457,6 @@ int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bo
 		.message = message,
 		.redelivered = redelivered,
 		.lag_ms = lag_ms,
-		.mutate_until_ms = now + config->timing_last_mutation,
 		.out = out,
 	};
 	int open;
@@ -439,15 +469,16 @@ int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bo
 		.arena = &ctx->arena,
 		.details = &pass.details,
 		.cluster = message->cluster,
+		.mutate_until_ms = now + config->timing_last_mutation,
 		.attempt = message->attempt,
 		.pause = pass_pause,
 	};
-	vcd_begin(ctx->vcd, &ctx->arena, now + config->timing_pass, pass.mutate_until_ms);
+	vcd_begin(ctx->vcd, &ctx->arena, now + config->timing_pass, pass.work.mutate_until_ms);
 	open = pass_open(&pass, err);
 	if (open <= 0)
 		return open;
 	observed_init(&pass.seen, &pass.details, message->cluster, pass.work.task.uuid);
-	if (!pass_overdue(&pass))
+	if (!pass_overdue(&pass) && !pass_too_early(&pass))
 		pass_walk(&pass);
 	observed_release(&pass.seen);
 	return 0;

@@ -88,10 +88,9 @@ static int act_off(struct work *work, struct observed *seen, struct error *err)
 		seen->seen &= ~(unsigned)SEE_VAPP;
 		return 0;
 	}
-	if (work_wait(work, task, "Powering the cluster's vApp off", err))
-		return -1;
+	/* Still busy when the delete is sent: VCD says so, and a later pass sends it again. */
 	seen->undeployed = true;
-	return 0;
+	return work_pause(work, err);
 }
 
 static enum condition check_vapp(const struct observed *seen, struct error *why)
@@ -110,7 +109,7 @@ static int act_vapp(struct work *work, struct observed *seen, struct error *err)
 	seen->seen &= ~(unsigned)(SEE_VAPP | SEE_RULES);
 	if (vcd_vapp_delete(work->vcd, VCD_SERVICE, seen->vapp_uuid, &task, err))
 		return err->code == ERR_GONE ? 0 : -1;
-	return work_wait(work, task, "Deleting the cluster's vApp", err);
+	return work_pause(work, err);
 }
 
 static enum condition check_entity(const struct observed *seen, struct error *why)
@@ -159,10 +158,10 @@ static const struct step steps[] = {
 	{"entity", TEXT, 90, 1, SEE_ENTITY, check_entity, act_entity},
 };
 
-const struct plan plan_cluster_delete = {"delete", steps, ARRAY_LEN(steps)};
+const struct plan plan_cluster_delete = {"delete", 0, steps, ARRAY_LEN(steps)};
 
 static const struct step failed_steps[] = {
 	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_failed},
 };
 
-const struct plan plan_cluster_failed = {"failed", failed_steps, ARRAY_LEN(failed_steps)};
+const struct plan plan_cluster_failed = {"failed", 0, failed_steps, ARRAY_LEN(failed_steps)};

@@ -2,6 +2,7 @@
 /* Steps of a create that wait for what the nodes say, and take their secrets away afterwards. */
 #include "worker/plans/create_steps.h"
 
+#include "common/clock.h"
 #include "common/str.h"
 #include "worker/plans/node_data.h"
 
@@ -101,29 +102,29 @@ enum condition check_published(const struct observed *seen, struct error *why)
 	return COND_MET;
 }
 
-static const struct node *node_with_secret(const struct observed *seen)
-{
-	if (seen->control_plane.secret_left)
-		return &seen->control_plane;
-	for (size_t i = 0; i < seen->worker_count; i++) {
-		if (seen->workers[i].secret_left)
-			return &seen->workers[i];
-	}
-	return NULL;
-}
-
 enum condition check_secrets(const struct observed *seen, struct error *why)
 {
+	bool left = seen->control_plane.secret_left;
+
 	(void)why;
-	return node_with_secret(seen) ? COND_UNMET : COND_MET;
+	for (size_t i = 0; i < seen->worker_count; i++)
+		left |= seen->workers[i].secret_left;
+	return left ? COND_UNMET : COND_MET;
 }
 
 int act_secrets(struct work *work, struct observed *seen, struct error *err)
 {
 	const struct vcd_extra change = {KEY_SECRET, ""};
-	const struct node *node = node_with_secret(seen);
+	struct node *nodes = seen->workers;
 
-	if (seen->vm_task || !node)
-		return work_vm_write(work, seen, NULL, NULL, 0, err);
-	return work_vm_write(work, seen, node->vm, &change, 1, err);
+	if (seen->vm_task)
+		return work_vm_wait(work, seen, err);
+	if (seen->control_plane.secret_left &&
+		work_vm_write(work, seen, seen->control_plane.vm, &change, 1, err))
+		return -1;
+	for (size_t i = 0; i < seen->worker_count && clock_ms() < work->mutate_until_ms; i++) {
+		if (nodes[i].secret_left && work_vm_write(work, seen, nodes[i].vm, &change, 1, err))
+			return -1;
+	}
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include "worker/plans/create_steps.h"
 
 #include "common/base64.h"
+#include "common/clock.h"
 #include "common/crypto.h"
 #include "common/json.h"
 #include "common/str.h"
@@ -137,7 +138,7 @@ int act_control_plane(struct work *work, struct observed *seen, struct error *er
 	const char *ca_pem = NULL, *ca_hash = seen->ca_hash;
 
 	if (seen->vm_task)
-		return work_vm_write(work, seen, NULL, NULL, 0, err);
+		return work_vm_wait(work, seen, err);
 	if (seen->has_ca) {
 		if (!node_secret_decode(&secret, vcd_vm_extra(node->vm, KEY_SECRET)))
 			return error_set(err, ERR_INVALID,
@@ -152,24 +153,9 @@ int act_control_plane(struct work *work, struct observed *seen, struct error *er
 	return node_write(work, seen, node, ca_hash, ca_pem, &secret, err);
 }
 
-static const struct node *worker_without_data(const struct observed *seen, size_t *left)
-{
-	const struct node *first = NULL;
-
-	*left = 0;
-	for (size_t i = 0; i < seen->worker_count; i++) {
-		if (check_node(seen, &seen->workers[i]) == COND_MET)
-			continue;
-		++*left;
-		if (!first)
-			first = &seen->workers[i];
-	}
-	return first;
-}
-
 enum condition check_workers(const struct observed *seen, struct error *why)
 {
-	size_t left;
+	enum condition condition = COND_MET;
 
 	for (size_t i = 0; i < seen->worker_count; i++) {
 		const struct node *node = &seen->workers[i];
@@ -181,26 +167,29 @@ enum condition check_workers(const struct observed *seen, struct error *why)
 				why, ERR_INVALID, "VM %s runs with another cluster CA", node->name);
 			return COND_FAILED;
 		}
+		if (check_node(seen, node) != COND_MET)
+			condition = COND_UNMET;
 	}
-	return worker_without_data(seen, &left) ? COND_UNMET : COND_MET;
+	return condition;
 }
 
 int act_workers(struct work *work, struct observed *seen, struct error *err)
 {
 	CLEANUP(node_secret_release)
 	struct node_secret secret = {0};
-	size_t left;
-	const struct node *node = worker_without_data(seen, &left);
 
-	if (seen->vm_task)
-		return work_vm_write(work, seen, NULL, NULL, 0, err);
 	if (!node_secret_decode(&secret, vcd_vm_extra(seen->control_plane.vm, KEY_SECRET)))
 		return error_set(err, ERR_INVALID, "The cluster's secrets cannot be read");
 	secret_release(&secret.ca_key); /* not a worker's business */
-	if (node_write(work, seen, node, seen->ca_hash, NULL, &secret, err))
-		return -1;
-	/* The last one is read back by the pass that powers on. */
-	return left == 1 ? 1 : 0;
+	for (size_t i = 0; i < seen->worker_count && clock_ms() < work->mutate_until_ms; i++) {
+		const struct node *node = &seen->workers[i];
+
+		if (check_node(seen, node) != COND_MET &&
+			node_write(work, seen, node, seen->ca_hash, NULL, &secret, err))
+			return -1;
+	}
+	/* What was written is read back by the pass that powers on. */
+	return 1;
 }
 
 /* ---- power ---- */

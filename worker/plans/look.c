@@ -180,7 +180,7 @@ static int look_marks(struct work *work, struct observed *seen, struct error *er
 	if (!(seen->seen & SEE_VAPP) && look_vapp(work, seen, err))
 		return -1;
 	seen->marked = false;
-	if (seen->vapp == VAPP_ABSENT) {
+	if (seen->vapp == VAPP_ABSENT || seen->vapp_ours) {
 		seen->seen |= SEE_MARKS;
 		return 0;
 	}

@@ -31,6 +31,7 @@ void observed_init(
 		.task = task,
 		.vapp_uuid = str_or(details->vapp, ""),
 		.want_expose = details->wanted.expose > 0,
+		.untouched = details->claim.pass == 0,
 		.want_workers = details->wanted.workers,
 		.edge = str_or(details->edge, ""),
 		.supersedes = !str_empty(details->supersedes),

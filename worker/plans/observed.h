@@ -15,7 +15,7 @@
 enum {
 	SEE_VAPP = 1,	     /* vApp with VMs and ExtraConfig; one call */
 	SEE_ENTITY = 2,	     /* one call, one more when it names another task */
-	SEE_MARKS = 4,	     /* the vApp's SYSTEM metadata */
+	SEE_MARKS = 4,	     /* whose the vApp is: its SYSTEM metadata, unless our records tell */
 	SEE_RULES = 8,	     /* NAT rules of the edge */
 	SEE_SUPERSEDED = 16, /* the task a delete supersedes */
 };
@@ -48,6 +48,7 @@ struct observed {
 	const char *task;      /* own uuid */
 	const char *vapp_uuid; /* recorded or marked; "" unknown */
 	bool want_expose;
+	bool untouched; /* no pass has claimed yet: of ours there is only what admission made */
 	int64_t want_workers;
 	const char *edge;	  /* URN; "" unknown */
 	bool supersedes;	  /* a delete that ends another task */
@@ -87,8 +88,9 @@ struct observed {
 	bool superseded_done; /* final, its pass ended, or waited for long enough */
 
 	/* Done in this pass; VCD need not be asked again. */
-	bool marks_written, data_written, undeployed;
+	bool marks_written, data_written, undeployed, resolved;
 	const char *vm_task; /* VCD's task of the last reconfigure; NULL: none in flight */
+	const char *rule_making, *rule_leaving; /* the same for a NAT rule made, or removed */
 
 	/* Raw answers behind the facts. */
 	struct vcd_vapp raw_vapp;

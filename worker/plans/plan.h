@@ -21,6 +21,7 @@ struct work {
 		*details;    /* its record; acts may add vapp and edge, the next write keeps them */
 	const char *cluster; /* entity URN */
 	const char *org_urn;
+	int64_t mutate_until_ms;	  /* clock_ms() after which VCD is not changed any more */
 	int64_t attempt;		  /* failures in a row before this pass */
 	struct cluster_template template; /* name NULL until work_template() read it */
 	/* Sleeps in small pieces and keeps the broker connection alive; TRANSIENT when that is
@@ -43,8 +44,11 @@ extern const struct plan plan_cluster_failed;
 int observed_look(
 	struct work *work, struct observed *seen, unsigned needs, struct error *err) MUST_CHECK;
 
-/* Longest wait inside a pass for one of VCD's own tasks, and how long such a task usually takes. */
-enum { TASK_WAIT_MS = 15000, TASK_USUAL_MS = 1100 };
+/* Longest wait inside a pass for one of VCD's own tasks. */
+enum { TASK_WAIT_MS = 15000 };
+
+/* Pauses as long as such a task usually takes: a little more than the shortest rung. */
+int work_pause(struct work *work, struct error *err) MUST_CHECK;
 
 /* Pauses for the usual time, then waits for the task. As vcd_task_wait. */
 int work_wait(
@@ -78,14 +82,16 @@ int work_rule_create(struct work *work, struct observed *seen, const char *addre
 	struct error *err) MUST_CHECK;
 
 /*
- * Writes ExtraConfig of one VM and gives VCD its usual time; the vApp counts as unseen. Call it
- * first with count 0 while seen->vm_task is set: it then waits for that task and tells what VCD
- * says.
+ * Writes ExtraConfig of one VM and gives VCD its usual time; the vApp counts as unseen. When a look
+ * then does not show it, work_vm_wait() tells what VCD says of the last write (seen->vm_task, not
+ * NULL).
  */
+int work_vm_wait(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
 int work_vm_write(struct work *work, struct observed *seen, const struct vcd_vm *vm,
 	const struct vcd_extra *changes, size_t count, struct error *err) MUST_CHECK;
 
-/* Deletes a NAT rule of ours and waits for VCD; absent is success. The rules count as unseen. */
+/* Deletes a NAT rule of ours; absent is success. The rules count as unseen. Call it again while
+ * listed. */
 int work_rule_delete(struct work *work, struct observed *seen, const struct vcd_nat_rule *rule,
 	struct error *err) MUST_CHECK;
 

@@ -24,6 +24,14 @@ static int choose_address(struct work *work, struct observed *seen, const struct
 	return 0;
 }
 
+/* A listing did not show the change made a moment ago: VCD's task tells what became of it. */
+static int rule_wait(struct work *work, struct observed *seen, const char *task, const char *what,
+	struct error *err)
+{
+	seen->seen &= ~(unsigned)SEE_RULES;
+	return vcd_task_wait(work->vcd, task, TASK_WAIT_MS, what, err);
+}
+
 int work_rule_create(
 	struct work *work, struct observed *seen, const char *address, struct error *err)
 {
@@ -36,8 +44,10 @@ int work_rule_create(
 		.enabled = true,
 	};
 	struct vcd_edge edge = {0};
-	const char *task = NULL;
 
+	if (seen->rule_making)
+		return rule_wait(work, seen, STEAL(seen->rule_making),
+			"Exposing the cluster by a NAT rule", err);
 	if (vcd_edge_get(work->vcd, VCD_SERVICE, seen->edge, &edge, err))
 		return -1;
 	if (!address[0] && choose_address(work, seen, &edge, &rule.external, err))
@@ -46,18 +56,20 @@ int work_rule_create(
 		    KUBE_API_PORT, &rule.profile_id, err))
 		return -1;
 	seen->seen &= ~(unsigned)SEE_RULES;
-	if (vcd_nat_create(work->vcd, VCD_SERVICE, seen->edge, &rule, &task, err))
+	if (vcd_nat_create(work->vcd, VCD_SERVICE, seen->edge, &rule, &seen->rule_making, err))
 		return -1;
-	return work_wait(work, task, "Exposing the cluster by a NAT rule", err);
+	return work_pause(work, err);
 }
 
 int work_rule_delete(struct work *work, struct observed *seen, const struct vcd_nat_rule *rule,
 	struct error *err)
 {
-	const char *task = NULL;
-
+	if (seen->rule_leaving)
+		return rule_wait(work, seen, STEAL(seen->rule_leaving),
+			"Removing the cluster's NAT rule", err);
+	seen->rule_making = NULL;
 	seen->seen &= ~(unsigned)SEE_RULES;
-	if (vcd_nat_delete(work->vcd, VCD_SERVICE, seen->edge, rule->id, &task, err))
+	if (vcd_nat_delete(work->vcd, VCD_SERVICE, seen->edge, rule->id, &seen->rule_leaving, err))
 		return err->code == ERR_GONE ? 0 : -1;
-	return work_wait(work, task, "Removing the cluster's NAT rule", err);
+	return work_pause(work, err);
 }

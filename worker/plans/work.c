@@ -15,11 +15,16 @@
 
 enum { DOCUMENT_FRESH_MS = 1000 };
 
+int work_pause(struct work *work, struct error *err)
+{
+	return work->pause(work, work->config->timing_rungs[0] * 12 / 10, err);
+}
+
 int work_wait(struct work *work, const char *task_href, const char *what, struct error *err)
 {
 	if (str_empty(task_href))
 		return 0;
-	if (work->pause(work, TASK_USUAL_MS, err))
+	if (work_pause(work, err))
 		return -1;
 	return vcd_task_wait(work->vcd, task_href, TASK_WAIT_MS, what, err);
 }
@@ -142,21 +147,22 @@ int work_marks_write(
 	return 0;
 }
 
+int work_vm_wait(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *task = STEAL(seen->vm_task);
+
+	seen->seen &= ~(unsigned)SEE_VAPP;
+	return vcd_task_wait(work->vcd, task, TASK_WAIT_MS, "Writing a node's ExtraConfig", err);
+}
+
 int work_vm_write(struct work *work, struct observed *seen, const struct vcd_vm *vm,
 	const struct vcd_extra *changes, size_t count, struct error *err)
 {
-	if (seen->vm_task) {
-		const char *task = STEAL(seen->vm_task);
-
-		seen->seen &= ~(unsigned)SEE_VAPP;
-		return vcd_task_wait(
-			work->vcd, task, TASK_WAIT_MS, "Writing a node's ExtraConfig", err);
-	}
 	if (vcd_vm_reconfigure(work->vcd, vm, changes, count, &seen->vm_task, err))
 		return -1;
 	seen->data_written = true;
 	seen->seen &= ~(unsigned)SEE_VAPP;
-	return work->pause(work, TASK_USUAL_MS, err);
+	return work_pause(work, err);
 }
 
 const struct plan *plan_for(const struct details *details)
