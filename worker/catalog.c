@@ -266,3 +266,24 @@ int catalog_source(struct thread_ctx *ctx, const struct cluster_template *templa
 	pthread_mutex_unlock(&cache->mutex);
 	return 0;
 }
+
+void catalog_warm(struct thread_ctx *ctx)
+{
+	int64_t end_ms = clock_ms() + ctx->shared->config->timing_vcd_call;
+	struct cluster_template *templates;
+	struct vcd_template source;
+	struct error err = {0};
+	size_t count;
+
+	vcd_begin(ctx->vcd, &ctx->arena, end_ms, end_ms);
+	if (catalog_templates(ctx, &templates, &count, &err)) {
+		log_event(LOG_WARN, "catalog.not_read", LOG_STR("cause", err.msg));
+		return;
+	}
+	if (count == 0)
+		log_event(LOG_WARN, "catalog.empty",
+			LOG_STR("catalog", ctx->shared->config->catalog_name));
+	for (size_t i = 0; i < count; i++)
+		if (catalog_source(ctx, &templates[i], &source, &err))
+			log_event(LOG_WARN, "catalog.not_read", LOG_STR("cause", err.msg));
+}

@@ -30,6 +30,13 @@ int catalog_find(struct thread_ctx *ctx, const char *name, int64_t revision,
 int catalog_source(struct thread_ctx *ctx, const struct cluster_template *template,
 	struct vcd_template *out, struct error *err) MUST_CHECK;
 
+/*
+ * Fills the cache once, templates and their VMs, so that the first request after a start is as
+ * quick as the others; says in the log how many templates there are. Blocks up to timing.vcd_call;
+ * what fails is only logged. For a thread that holds no delivery.
+ */
+void catalog_warm(struct thread_ctx *ctx);
+
 /* A catalog item with its metadata as a template; false when a required key is missing. Borrows. */
 bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item,
 	const struct vcd_metadata *entries, size_t count) MUST_CHECK;

@@ -2,6 +2,7 @@
 /* Creates against a VCD in memory: what is written, in which order, and what is taken back. */
 #include "common/json.h"
 #include "common/str.h"
+#include "worker/catalog.h"
 
 #include "tests/unit/handler_run.h"
 
@@ -48,6 +49,26 @@ static void a_warm_create_needs_few_calls(void **state)
 	fake.vapp = false;
 	assert_int_equal(create("r2", &err), 202);
 	assert_in_range(fake.requests, 1, 12);
+}
+
+static void a_start_fills_the_catalog(void **state)
+{
+	struct error err;
+
+	(void)state;
+	catalog_warm(&test_ctx);
+	assert_int_equal(create("r1", &err), 202);
+	for (size_t i = 0; i < fake.call_count; i++) {
+		assert_string_not_equal(fake.calls[i], "catalog");
+		assert_string_not_equal(fake.calls[i], "template");
+	}
+	/* A cloud that does not answer yet hinders nobody. */
+	tear_down(NULL);
+	set_up(NULL);
+	fake.fail = "catalog";
+	fake.fail_code = ERR_TRANSIENT;
+	catalog_warm(&test_ctx);
+	assert_int_equal(create("r1", &err), 202);
 }
 
 static void whatever_fails_is_taken_back(void **state)
@@ -330,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_create_makes_its_writes_in_order),
 		TEST(a_warm_create_needs_few_calls),
+		TEST(a_start_fills_the_catalog),
 		TEST(whatever_fails_is_taken_back),
 		TEST(a_vapp_that_still_clones_is_removed_by_the_operation),
 		TEST(a_refused_write_keeps_its_status),
