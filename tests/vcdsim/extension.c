@@ -9,6 +9,7 @@
 #include "tests/vcdsim/bridge.h"
 #include "tests/vcdsim/http.h"
 
+#include <regex.h>
 #include <string.h>
 
 /* What one call needs of the state, copied while it was locked. */
@@ -25,7 +26,7 @@ static bool session_lives(struct sim *sim, const struct sim_session *session)
 
 	while (other && other != session)
 		other = other->next;
-	return other != NULL;
+	return other != NULL && !other->ended;
 }
 
 static struct json_object *security_context(
@@ -48,7 +49,35 @@ static struct json_object *security_context(
 	return context;
 }
 
-/* False after an answer: the extension is switched off, or the session ended just now. */
+/* URL patterns are matched against the whole path; those that are used are the same in POSIX. */
+static bool pattern_matches(struct arena *arena, const char *pattern, const char *path)
+{
+	regex_t compiled;
+
+	if (regcomp(&compiled, arena_printf(arena, "^(%s)$", pattern), REG_EXTENDED | REG_NOSUB) !=
+		0)
+		return false;
+	bool matches = regexec(&compiled, path, 0, NULL, 0) == 0;
+
+	regfree(&compiled);
+	return matches;
+}
+
+static bool path_is_taken(const struct sim_request *req, struct json_object *extension)
+{
+	struct json_object *filters = json_at(extension, "filters");
+
+	for (size_t i = 0; filters && i < json_object_array_length(filters); i++) {
+		const char *pattern = json_object_get_string(json_object_array_get_idx(filters, i));
+
+		if (pattern_matches(req->arena, pattern, req->path))
+			return true;
+	}
+	return false;
+}
+
+/* False after an answer: the extension is switched off or has no filter for the path, or the
+ * session ended just now. */
 static bool prepare(struct sim *sim, const struct sim_request *req, struct sim_reply *reply,
 	struct forward *out)
 {
@@ -58,7 +87,7 @@ static bool prepare(struct sim *sim, const struct sim_request *req, struct sim_r
 
 	pthread_mutex_lock(&sim->lock);
 	extension = sim->extension;
-	if (!json_flag(extension, "enabled", false)) {
+	if (!json_flag(extension, "enabled", false) || !path_is_taken(req, extension)) {
 		reply_error(req, reply, 404, "NOT_FOUND", "No resource at this path.");
 	} else if (!session_lives(sim, req->session)) {
 		reply->status = 401;
@@ -181,5 +210,7 @@ static void forward(struct sim *sim, const struct sim_request *req, struct sim_r
 const struct sim_route extension_routes[] = {
 	{"*", "/api/cse", ACCESS_SESSION, NULL, forward, true},
 	{"*", "/api/cse/{*}", ACCESS_SESSION, NULL, forward, true},
+	{"*", "/api/pks", ACCESS_SESSION, NULL, forward, true},
+	{"*", "/api/pks/{*}", ACCESS_SESSION, NULL, forward, true},
 	{0},
 };
