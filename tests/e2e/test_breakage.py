@@ -171,7 +171,8 @@ def test_another_dnat_port_closes_the_cluster(cloud, alice, cluster, kubeconfig)
     answer = alice.request("PUT", path, {**rule, "dnatExternalPort": "6444"})
     assert answer.status in (200, 202), answer
     wait_until(lambda: not is_whole(cloud, kubeconfig)[0], what="the closed port")
-    answer = alice.request("PUT", path, rule)
+    _, changed = nat_rule(alice, cluster)
+    answer = alice.request("PUT", path, {**rule, "version": changed["version"]})
     assert answer.status in (200, 202), answer
     wait_until(lambda: is_whole(cloud, kubeconfig)[0], what="the open port")
 
