@@ -186,7 +186,7 @@ start_all() {
 		</dev/null >"$folder/vcdsim.out" 2>"$folder/vcdsim.log" &
 	vcdsim_pid=$!
 	await "the simulated cloud" "$vcdsim_pid" "$folder/vcdsim.log" \
-		jq -e .url "$folder/vcdsim.out"
+		grep '"url".*}' "$folder/vcdsim.out"
 	cloud=$(head -n 1 "$folder/vcdsim.out" | jq -r .url)
 	admin_url=$(head -n 1 "$folder/vcdsim.out" | jq -r .admin)
 	echo "   cloud      $cloud"
