@@ -419,8 +419,11 @@ int http_start(struct sim *sim, const char *listen, struct error *err)
 	if (sim->http->daemon == NULL)
 		return error_set(err, ERR_INTERNAL, "cannot serve on %s", listen);
 	inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
+	/* A first client may be there already: its handler waits until the URL is known. */
+	pthread_mutex_lock(&sim->lock);
 	sim->base_url = keepf(sim, "https://%s:%d", host,
 		MHD_get_daemon_info(sim->http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+	pthread_mutex_unlock(&sim->lock);
 	return 0;
 }
 

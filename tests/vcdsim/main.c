@@ -96,10 +96,10 @@ static int start(struct sim *sim, const struct arguments *arguments, struct erro
 		return -1;
 	if (guests_start(sim, err) != 0)
 		return error_wrap(err, "guests");
-	if (http_start(sim, arguments->listen, err) != 0)
-		return error_wrap(err, "API");
 	if (sim->amqp.host != NULL && bridge_start(sim, err) != 0)
 		return error_wrap(err, "bridge");
+	if (http_start(sim, arguments->listen, err) != 0)
+		return error_wrap(err, "API");
 	return admin_start(sim, arguments->admin, err);
 }
 
