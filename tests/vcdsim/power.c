@@ -2,6 +2,7 @@
 /* Power and deployment of vApps and VMs. Off is not undeployed: only undeploy gives a VM back. */
 #include "common/str.h"
 #include "tests/vcdsim/body.h"
+#include "tests/vcdsim/calls.h"
 #include "tests/vcdsim/guests.h"
 #include "tests/vcdsim/legacy.h"
 #include "tests/vcdsim/objects.h"
@@ -14,6 +15,8 @@ void vm_start(struct sim *sim, struct sim_vm *vm)
 	vm->deployed = true;
 	vm->vapp->deployed = true;
 	guest_power_on(sim, vm);
+	/* Whatever the guest will say, VCD shows it this much later. */
+	path_add(sim, "extra_latency", sim->options.extra_latency_ms);
 }
 
 static void vm_stop(struct sim *sim, struct sim_vm *vm)

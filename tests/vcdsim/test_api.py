@@ -358,6 +358,18 @@ def test_power_and_deletion_rules(sim):
     assert sim.admin("/state")[1]["guest_processes"] == 0
 
 
+def test_imposed_time_is_itemised(sim):
+    sim.admin("/calls/reset", "POST")
+    vapp, vms = sim.made("timed", sim.item("mstr-a"), sim.item("node-b"))
+    for vm in vms.values():
+        answer = sim.call("alice@tenant1", "POST", vm + "/power/action/powerOn")
+        assert sim.wait(answer.headers["location"]) == ("success", None)
+    path = sim.admin("/path")[1]
+    assert (path["items"]["clone"], path["items"]["extra_latency"]) == (400, 5000)
+    assert path["items"]["boot"] >= 300 and path["total_ms"] == sum(path["items"].values())
+    sim.delete(vapp)
+
+
 def test_metadata_domains(sim):
     vapp, _ = sim.made("meta")
 
