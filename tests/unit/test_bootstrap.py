@@ -28,8 +28,12 @@ antrea.tar registry.example/tkg/antrea/antrea-debian:v0.11.3_vmware.2
 """
 
 
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
 def lines(fields):
-    return "".join(f"{key} {base64.b64encode(value.encode()).decode()}\n"
+    return "".join(f"{key} {encoded(value)}\n"
                    for key, value in fields.items())
 
 
@@ -120,14 +124,14 @@ def test_a_message_that_tools_would_cut_is_not_sent(guest):
 
 def test_inputs_are_taken_once_and_then_emptied(guest):
     (guest.state / "secret").unlink()
-    (guest.box / "guestinfo.cse.data").write_text(base64.b64encode(b"name bmV3\n").decode())
-    (guest.box / "guestinfo.cse.secret").write_text(base64.b64encode(lines({"key": "11" * 32}).encode()).decode())
+    (guest.box / "guestinfo.cse.data").write_text(encoded("name bmV3\n"))
+    (guest.box / "guestinfo.cse.secret").write_text(encoded(lines({"key": "11" * 32})))
     guest.run("inputs_take")
     assert (guest.state / "secret").read_text() == lines({"key": "11" * 32})
     assert (guest.state / "secret").stat().st_mode & 0o777 == 0o600
     assert guest.message("secret").strip() == ""
     # A power cycle may bring a value back: it is emptied again and not taken.
-    (guest.box / "guestinfo.cse.secret").write_text(base64.b64encode(lines({"key": "22" * 32}).encode()).decode())
+    (guest.box / "guestinfo.cse.secret").write_text(encoded(lines({"key": "22" * 32})))
     guest.run("inputs_take")
     assert (guest.state / "secret").read_text() == lines({"key": "11" * 32})
     assert guest.message("secret").strip() == ""

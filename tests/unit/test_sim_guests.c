@@ -479,6 +479,28 @@ static void test_cut_nodes_of_a_newer_version(void **state)
 	destroy_all();
 }
 
+/* A clock that lags behind the CA's validity: tried again, then reported with kubeadm's words. */
+static void test_a_failure_is_reported(void **state)
+{
+	int64_t end = clock_ms() + 40000;
+
+	(void)state;
+	json_release(&template.guest);
+	template.guest = parse("{\"clock_skew_s\": -172800, \"sleep_s\": 0.1}");
+	prepare_cluster("1.20.4-vmware.1");
+	machines[0].customized = false;
+	guest_power_on(&sim, &machines[0]);
+	while (!phase_is(&machines[0], " init failed ") && clock_ms() < end) {
+		guests_tick(&sim);
+		clock_sleep_ms(10);
+	}
+	const char *error = message_text(&machines[0], "error");
+	assert_true(str_starts(error, "phase init, exit code 1\n"));
+	assert_non_null(strstr(error, "the certificate is not valid yet"));
+	assert_null(strstr(error, TOKEN));
+	destroy_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_power_cycle),
 		cmocka_unit_test(test_nothing_is_left),
 		cmocka_unit_test(test_cut_nodes_of_a_newer_version),
+		cmocka_unit_test(test_a_failure_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

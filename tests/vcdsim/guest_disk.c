@@ -94,7 +94,7 @@ static pid_t bwrap_start(struct argv *argv, const char *output)
 }
 
 /* Runs `true` in a sandbox. */
-static bool probe_runs(const struct sim_guests *guests, bool user_namespace, const char *output)
+static bool probe_runs(bool user_namespace, const char *output)
 {
 	struct argv argv = {.count = 0};
 	int status = 0;
@@ -104,7 +104,6 @@ static bool probe_runs(const struct sim_guests *guests, bool user_namespace, con
 	argv_host(&argv);
 	ARGV_ADD(&argv, "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
 		"/usr/bin/true");
-	(void)guests;
 	pid_t pid = bwrap_start(&argv, output);
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
 	       WEXITSTATUS(status) == 0;
@@ -117,7 +116,7 @@ int sandbox_probe(struct sim_guests *guests, struct error *err)
 
 	/* Root gets along without a user namespace, which many containers forbid. */
 	for (int user_namespace = geteuid() != 0; user_namespace <= 1; user_namespace++) {
-		if (probe_runs(guests, user_namespace, output)) {
+		if (probe_runs(user_namespace, output)) {
 			guests->user_namespace = user_namespace;
 			return 0;
 		}

@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, '/sim')
 from provision import required_images  # noqa: E402
 from simlib import (KUBERNETES, Api, address, fail, image_present, images, kubeconfig_api,  # noqa: E402
-                    kubeconfig_text, make_certificate, now, read, run, tell_simulator, template, vm,
+                    kubeconfig_text, now, read, run, tell_simulator, template, vm,
                     write, yaml_documents)
 import pki  # noqa: E402
 
