@@ -12,7 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RULE_PAGE = 128, RULE_PAGES_MAX = 100, PROFILE_PAGE = 128, PROFILE_WAIT_MS = 20000 };
+enum {
+	RULE_PAGE = 128,
+	RULE_PAGES_MAX = 100,
+	PROFILE_PAGE = 128,
+	PROFILE_PAUSE_MS = 1000,
+	PROFILE_WAIT_MS = 20000
+};
 
 #define PROFILES "/cloudapi/1.0.0/applicationPortProfiles"
 
@@ -216,6 +222,9 @@ static int make_profile(struct vcd *vcd, const char *owner_urn, const char *org_
 
 	if (vcd_json(vcd, VCD_SERVICE, "POST", PROFILES, body, what, &answer, NULL, err) < 0)
 		return -1;
+	/* Asked at once, the task would only say that it runs. */
+	if (!vcd_sleep(vcd, PROFILE_PAUSE_MS))
+		return error_set(err, ERR_TRANSIENT, "%s: VCD's task is still running", what);
 	return vcd_task_wait(vcd, answer.location, PROFILE_WAIT_MS, what, err);
 }
 
