@@ -336,7 +336,8 @@ static bool pass_too_early(struct pass *pass)
 	int64_t first_wait_ms = plan_for(&pass->details)->first_wait_s * config->timing_rungs[0];
 	int64_t age = vcd_now_ms(pass->work.vcd) - pass->work.task.start_ms;
 
-	if (pass->message->pass > 1 || pass->redelivered || age >= first_wait_ms)
+	if (first_wait_ms == 0 || pass->message->pass > 1 || pass->redelivered ||
+		age >= first_wait_ms)
 		return false;
 	pass_again(pass, 0, first_wait_ms);
 	return true;

@@ -31,6 +31,13 @@ static enum condition check_phase(
 	return guest_finished(&seen->control_plane.report, phase) ? COND_MET : COND_PENDING;
 }
 
+/* A boot takes long and says nothing; once a node speaks, its phases are short. */
+enum condition check_boot(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	return seen->control_plane.report.phase == GUEST_NONE ? COND_PENDING : COND_MET;
+}
+
 enum condition check_init(const struct observed *seen, struct error *why)
 {
 	return check_phase(seen, GUEST_INIT, why);

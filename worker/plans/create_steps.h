@@ -13,7 +13,7 @@ step_check check_control_plane, check_workers, check_read_back, check_power;
 step_act act_control_plane, act_workers, act_power;
 
 /* create_guests.c */
-step_check check_init, check_cni, check_joined, check_published, check_secrets;
+step_check check_boot, check_init, check_cni, check_joined, check_published, check_secrets;
 step_act act_secrets;
 
 #endif
