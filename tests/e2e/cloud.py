@@ -132,13 +132,13 @@ class Broker:
 
 
 class Simulator(Process):
-    def __init__(self, folder, broker, options=None):
+    def __init__(self, folder, broker, options):
         arguments = [VCDSIM, "--seed", SEED, "--dir", folder / "vcd", "--listen", "127.0.0.1:0",
                      "--admin", "127.0.0.1:0", "--amqp-host", broker.env["HOST"],
                      "--amqp-port", broker.env["PORT"], "--amqp-user", broker.env["USER"],
                      "--amqp-password-file", broker.env["PASSWORD_FILE"],
                      "--amqp-vhost", broker.env["VHOST"]]
-        for name, value in {**FAST_CLOUD, **(options or {})}.items():
+        for name, value in options.items():
             arguments += ["--set", f"{name}={value}"]
         (folder / "vcd").mkdir()
         super().__init__("vcdsim", arguments, folder)
@@ -179,7 +179,7 @@ class Simulator(Process):
 
 
 class Worker(Process):
-    def __init__(self, name, folder, cloud, timing=None, **changes):
+    def __init__(self, name, folder, cloud, timing, **changes):
         config = {
             "deployment": "e2e",
             "log": {"level": "debug"},
@@ -192,7 +192,7 @@ class Worker(Process):
                         "default_template": "ubuntu-20.04_tkgm-1.20_antrea-0.11",
                         "default_revision": 1},
             "threads": {"request": 8, "operation": 4},
-            "timing": {**FAST_TIMING, **(timing or {})},
+            "timing": timing,
             **changes,
         }
         path = folder / (name + ".yaml")
@@ -209,10 +209,12 @@ class Worker(Process):
 
 
 class Cloud:
-    """A simulated VCD and its workers on the session's broker."""
+    """A simulated VCD and its workers on the session's broker; fast: at a tenth of all times."""
 
-    def __init__(self, folder, broker, workers=1, options=None, timing=None):
-        self.folder, self.broker, self.timing = folder, broker, timing
+    def __init__(self, folder, broker, workers=1, options=None, timing=None, fast=True):
+        self.folder, self.broker = folder, broker
+        self.timing = {**(FAST_TIMING if fast else {}), **(timing or {})}
+        options = {**(FAST_CLOUD if fast else {}), **(options or {})}
         folder.mkdir(parents=True, exist_ok=True)
         self.password_file = folder / "svc.password"
         self.password_file.write_text("svc-password\n")

@@ -9,9 +9,6 @@ import yaml
 from bodies import cluster_body
 from model import check_def_entity, check_message, check_mutation, no_nulls
 
-# The worker's calls of VCD, polls included.
-CALLS_CREATE, CALLS_OTHER = 60, 20
-
 
 def is_open(address, port=6443):
     try:
@@ -35,13 +32,11 @@ def apply(alice, method, path, body=None):
 
 
 def test_create_ends_with_success(cloud, alice, job):
-    cloud.vcd.reset_calls()
     reply = apply(alice, "POST", "/api/cse/3.0/clusters", cluster_body())
     assert reply["entity"]["status"]["phase"] == "CREATE:IN_PROGRESS"
     job["id"], job["task"] = reply["id"], alice.wait(reply["entity"]["status"]["task_href"])
     assert job["task"].status == "success", job["task"]
     assert job["task"].text == f"Created cluster 'tkg1' ({job['id']})"
-    assert len(cloud.vcd.calls()) <= CALLS_CREATE
 
 
 def test_the_task_told_its_steps(job):
@@ -101,11 +96,9 @@ def test_the_same_file_again_changes_nothing(cloud, alice, job):
 
 def test_unexpose_closes_the_address(cloud, alice, job):
     assert is_open(job["external"])
-    cloud.vcd.reset_calls()
     reply = apply(alice, "PUT", f"/api/cse/3.0/cluster/{job['id']}", cluster_body(spec__expose=False))
     task = alice.wait(reply["entity"]["status"]["task_href"])
     assert task.status == "success", task
-    assert len(cloud.vcd.calls()) <= CALLS_OTHER
     assert not is_open(job["external"])
     entity = alice.entity(job["id"])
     check_def_entity(entity)
@@ -118,11 +111,9 @@ def test_unexpose_closes_the_address(cloud, alice, job):
 
 
 def test_delete_leaves_nothing(cloud, alice, job):
-    cloud.vcd.reset_calls()
     reply = apply(alice, "DELETE", f"/api/cse/3.0/cluster/{job['id']}")
     task = alice.wait(reply["entity"]["status"]["task_href"])
     assert task.status == "success", task
-    assert len(cloud.vcd.calls()) <= CALLS_OTHER
     assert alice.entity(job["id"]) is None
     assert not alice.clusters("tkg1")
     assert cloud.vcd.state() == job["before"]
