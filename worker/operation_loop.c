@@ -3,6 +3,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/str.h"
+#include "worker/catalog.h"
 #include "worker/connection.h"
 #include "worker/park.h"
 #include "worker/pass.h"
@@ -146,6 +148,17 @@ static bool open_connection(struct thread_ctx *ctx, unsigned *attempt)
 	return false;
 }
 
+/* One thread is enough, since all share the cache; there is no connection yet to be kept alive. */
+static void warm(struct thread_ctx *ctx)
+{
+	if (!str_ends(ctx->name, "-0"))
+		return;
+	ctx->vcd = vcd_new(ctx->shared->vcd, NULL, NULL);
+	catalog_warm(ctx);
+	vcd_free(&ctx->vcd);
+	arena_reset(&ctx->arena);
+}
+
 void *operation_thread(void *data)
 {
 	struct thread_ctx *ctx = data;
@@ -153,6 +166,7 @@ void *operation_thread(void *data)
 	unsigned attempt = 0;
 
 	log_context()->thread = ctx->name;
+	warm(ctx);
 	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
 	while (!atomic_load(&ctx->shared->stop)) {
 		struct error err;
