@@ -108,7 +108,8 @@ attribute() { # NAME; of the Task element on stdin
 
 # Follows a task to its end and shows each text once; on a terminal the percentage moves in place.
 follow() { # TASK_HREF
-	local task text status percent line last="" last_text=""
+	local task text status percent line last="" last_text="" columns=80
+	[ ! -t 1 ] || { columns=$(stty size <&3 | cut -d ' ' -f 2); } 3>&1
 	while :; do
 		task=$(accept='application/*+xml;version=35.0' tenant GET "/api/task/${1##*/}")
 		expect 200 "GET task"
@@ -116,9 +117,10 @@ follow() { # TASK_HREF
 		status=$(attribute status <<<"$task")
 		percent=$(sed -n 's/.*<Progress>\([0-9]*\)<\/Progress>.*/\1/p' <<<"$task")
 		line=$(printf '   %3s%%  %s' "${percent:-0}" "$text")
-		if [ -t 1 ]; then
+		if [ -t 1 ] && [ "$line" != "$last" ]; then
 			[ -z "$last_text" ] || [ "$text" = "$last_text" ] || printf '\n'
-			printf '\r\033[K%s' "$line"
+			# A line that wraps could not be written over.
+			printf '\r\033[K%s' "${line:0:columns-1}"
 		elif [ "$line" != "$last" ]; then
 			printf '%s\n' "$line"
 		fi
