@@ -9,6 +9,7 @@ import pytest
 from bodies import cluster_body
 from model import MODELS
 
+CLOUD = {"workers": 2}  # any of them may answer any request and do any pass
 COMMANDS = json.loads((pathlib.Path(__file__).parent / "data" / "cli.json").read_text())
 
 
