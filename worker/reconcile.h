@@ -24,7 +24,7 @@ struct step {
 	const char *name; /* one word, for records and logs */
 	const char *text; /* the task's text while the operation stands here, see text_expand() */
 	int percent;
-	int wait_s;	/* what VCD or the guests usually need here */
+	int wait_s;	/* what VCD or the guests usually need here; 0: another pass at once */
 	unsigned needs; /* SEE_ bits the check may want */
 	enum condition (*check)(const struct observed *seen, struct error *why);
 	/*

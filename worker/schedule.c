@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/schedule.h"
 
-enum { FAILURES_MAX = 60, SECOND_MS = 1000 };
+enum { FAILURES_MAX = 60, SECOND_MS = 1000, WAITED_PART = 12 };
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -16,7 +16,7 @@ static int64_t smaller(int64_t a, int64_t b)
 int64_t schedule_delay_ms(const struct schedule *schedule, int64_t max_ms)
 {
 	int64_t failures = smaller(schedule->failures, FAILURES_MAX);
-	int64_t delay = larger(schedule->wait_ms, schedule->waited_ms / 4);
+	int64_t delay = larger(schedule->wait_ms, schedule->waited_ms / WAITED_PART);
 
 	delay = larger(delay, failures * failures * SECOND_MS);
 	delay = larger(delay, schedule->lag_ms / 2);

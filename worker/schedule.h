@@ -13,7 +13,7 @@ struct schedule {
 };
 
 /*
- * Delay in milliseconds: the step's wait, a quarter of the time already waited when that is more
+ * Delay in milliseconds: the step's wait, a twelfth of the time already waited when that is more
  * (what is slow is asked less often), the failures' square in seconds, half of the lag; at most
  * max_ms.
  */

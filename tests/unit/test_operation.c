@@ -117,8 +117,8 @@ static void delays_grow_with_trouble(void **state)
 		int64_t delay_ms;
 	} rows[] = {
 		{{.wait_ms = 5000}, 5000},
-		{{.wait_ms = 5000, .waited_ms = 16000}, 5000},
-		{{.wait_ms = 5000, .waited_ms = 60000}, 15000},
+		{{.wait_ms = 5000, .waited_ms = 60000}, 5000},
+		{{.wait_ms = 5000, .waited_ms = 120000}, 10000},
 		{{.wait_ms = 1000, .failures = 1}, 1000},
 		{{.wait_ms = 1000, .failures = 3}, 9000},
 		{{.wait_ms = 1000, .failures = INT64_MAX}, 60000},

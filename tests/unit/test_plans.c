@@ -560,7 +560,7 @@ static void steps_are_well_formed(void **state)
 			const struct step *step = &plans[i]->steps[j];
 
 			assert_non_null(step->check);
-			assert_true(step->wait_s > 0);
+			assert_true(step->wait_s >= 0);
 			assert_true(step->percent >= percent && step->percent < 100);
 			percent = step->percent;
 		}

@@ -246,14 +246,14 @@ static int act_final(struct work *work, struct observed *seen, struct error *err
 #define TEXT_FINAL "Updating cluster `{name}` ({id}) defined entity"
 
 static const struct step steps[] = {
-	{"vapp", TEXT_VAPP, 5, 5, SEE_VAPP, check_vapp, NULL},
+	{"vapp", TEXT_VAPP, 5, 1, SEE_VAPP, check_vapp, NULL},
 	{"entity", TEXT_VAPP, 15, 1, 0, check_entity, act_entity},
 	{"address", "Exposing cluster '{name}' ({id})", 20, 5, SEE_RULES, check_address,
 		act_address},
 	{"marks", TEXT_VAPP, 25, 1, 0, check_marks, act_marks},
 	{"control-plane-data", TEXT_CONTROL_PLANE, 30, 1, 0, check_control_plane,
 		act_control_plane},
-	{"workers-data", TEXT_NODES, 35, 1, 0, check_workers, act_workers},
+	{"workers-data", TEXT_NODES, 35, 0, 0, check_workers, act_workers},
 	{"read-back", TEXT_NODES, 40, 1, 0, check_read_back, NULL},
 	{"power-on", TEXT_INIT, 50, 15, 0, check_power, act_power},
 	{"boot", TEXT_INIT, 50, 15, 0, check_boot, NULL},
@@ -261,7 +261,7 @@ static const struct step steps[] = {
 	{"cni", "Installing the network of cluster '{name}' ({id})", 65, 5, 0, check_cni, NULL},
 	{"join", "Adding {workers} node(s) to cluster '{name}' ({id})", 75, 5, 0, check_joined,
 		NULL},
-	{"publish", "Reading the kubeconfig of cluster '{name}' ({id})", 85, 5, 0, check_published,
+	{"publish", "Reading the kubeconfig of cluster '{name}' ({id})", 85, 1, 0, check_published,
 		NULL},
 	{"secrets", "Removing the bootstrap secrets of cluster '{name}' ({id})", 90, 1, 0,
 		check_secrets, act_secrets},

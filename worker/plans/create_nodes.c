@@ -188,7 +188,9 @@ int act_workers(struct work *work, struct observed *seen, struct error *err)
 			node_write(work, seen, node, seen->ca_hash, NULL, &secret, err))
 			return -1;
 	}
-	/* What was written is read back by the pass that powers on. */
+	/* What was written is read back by the pass that powers on, so it must be there by then. */
+	if (seen->vm_task && work_vm_wait(work, seen, err))
+		return -1;
 	return 1;
 }
 
