@@ -70,11 +70,12 @@ int operation_decode(struct operation_message *out, struct arena *arena, const c
 	return 0;
 }
 
-/* The shortest rung that is not shorter than the delay; the longest when all are. */
-static int64_t rung_for(const struct config *config, int64_t delay_ms)
+int64_t operation_delay_ms(const struct config *config, int64_t delay_ms)
 {
 	size_t last = ARRAY_LEN(config->timing_rungs) - 1;
 
+	if (delay_ms <= 0)
+		return 0;
 	for (size_t i = 0; i < last; i++) {
 		if (config->timing_rungs[i] >= delay_ms)
 			return config->timing_rungs[i];
@@ -86,9 +87,9 @@ int operation_publish(struct bus *bus, const struct config *config, struct arena
 	const struct operation_message *message, int64_t delay_ms, struct error *err)
 {
 	const char *body = operation_encode(arena, message);
-	const char *queue =
-		delay_ms <= 0 ? topology_operations_queue(arena, config)
-			      : topology_delay_queue(arena, config, rung_for(config, delay_ms));
+	const char *queue = delay_ms <= 0 ? topology_operations_queue(arena, config)
+					  : topology_delay_queue(arena, config,
+						    operation_delay_ms(config, delay_ms));
 	const struct message out = {
 		.exchange = "",
 		.routing_key = queue,

@@ -30,6 +30,12 @@ int operation_decode(struct operation_message *out, struct arena *arena, const c
 	size_t len, struct error *err) MUST_CHECK;
 
 /*
+ * What a wish for a delay becomes: 0, or the shortest rung that is not shorter (the longest rung
+ * when all are).
+ */
+int64_t operation_delay_ms(const struct config *config, int64_t delay_ms) MUST_CHECK;
+
+/*
  * Publishes persistently with confirm: delay_ms 0 straight to the operations queue, else to the
  * smallest rung that is not shorter. Blocks up to 10 s.
  */

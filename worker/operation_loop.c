@@ -19,12 +19,13 @@ struct loop {
 	struct lag lag;
 };
 
-static void note_lag(struct loop *loop, const struct operation_message *message)
+/* How late the pass began; what it took itself is not lag. */
+static void note_lag(struct loop *loop, const struct operation_message *message, int64_t took_ms)
 {
 	int64_t due;
 
 	if (vcd_now_ms(loop->ctx->vcd) && clock_parse_iso(message->due, &due))
-		lag_note(&loop->lag, vcd_now_ms(loop->ctx->vcd) - due);
+		lag_note(&loop->lag, vcd_now_ms(loop->ctx->vcd) - took_ms - due);
 }
 
 /* A message of a newer program: kept on the longest rung, for a worker that knows it. */
@@ -62,12 +63,13 @@ static int run(struct loop *loop, const struct delivery *delivery,
 	const struct operation_message *message, struct error *err)
 {
 	struct thread_ctx *ctx = loop->ctx;
+	int64_t start = clock_ms();
 	struct pass_result result;
 	struct error why;
 
 	if (pass_run(ctx, message, delivery->redelivered, loop->lag.average_ms, &result, &why))
 		return refuse(ctx, delivery, message->id, &why, err);
-	note_lag(loop, message);
+	note_lag(loop, message, clock_ms() - start);
 	if (!result.again)
 		return 0;
 	/* Its delivery lives on elsewhere already. */
