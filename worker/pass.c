@@ -102,7 +102,8 @@ static void pass_again(struct pass *pass, int64_t attempt, int64_t delay_ms)
 	char id[CRYPTO_UUID_SIZE], due[CLOCK_ISO_SIZE];
 
 	crypto_uuid(id);
-	clock_iso(due, vcd_now_ms(pass->work.vcd) + delay_ms);
+	clock_iso(
+		due, vcd_now_ms(pass->work.vcd) + operation_delay_ms(pass->work.config, delay_ms));
 	pass->out->again = true;
 	pass->out->delay_ms = delay_ms;
 	pass->out->next = *message;
@@ -263,7 +264,7 @@ static void pass_verdict(struct pass *pass, const char *step, const char *cause)
 	if (status ||
 		task_record_write(work, pass_text(pass, error_texts[details->op]), -1, &err) ||
 		(status = task_record_read(work, &err)) < 0) {
-		pass_again(pass, pass->message->attempt + 1, work->config->timing_rungs[0]);
+		pass_retry(pass, NULL, &err);
 		return;
 	}
 	if (status == 0)
