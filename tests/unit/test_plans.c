@@ -315,6 +315,11 @@ static void create_ends_with_the_truth(void **state)
 	CREATE(&f, "rule", COND_UNSEEN);
 	f.seen.seen |= SEE_RULES;
 	CREATE(&f, "rule", COND_UNMET);
+	/* The certificate names the address: a newcomer has to move, the rule stays. */
+	f.seen.rule.state = EXPOSE_WAIT;
+	CREATE(&f, "rule", COND_PENDING);
+	f.seen.rule.state = EXPOSE_YIELD;
+	CREATE(&f, "rule", COND_PENDING);
 	settle(&f);
 	f.seen.external = "192.0.2.6";
 	CREATE(&f, "rule", COND_FAILED);

@@ -179,6 +179,9 @@ static enum condition check_rule(const struct observed *seen, struct error *why)
 		return COND_MET;
 	if (!(seen->seen & SEE_RULES))
 		return COND_UNSEEN;
+	/* This address is in the certificate: whoever came later has to move, we only wait. */
+	if (seen->rule.state == EXPOSE_WAIT || seen->rule.state == EXPOSE_YIELD)
+		return COND_PENDING;
 	if (seen->rule.state != EXPOSE_SETTLED)
 		return COND_UNMET;
 	if (str_eq(seen->external, told))
