@@ -53,8 +53,12 @@ int work_entity_put(struct work *work, struct observed *seen, const char *phase,
 	cluster_apply(seen->document, &change);
 	if (edit)
 		edit(work, seen, seen->document);
-	if (vcd_entity_put(work->vcd, VCD_SERVICE, &seen->document, err))
+	if (vcd_entity_put(work->vcd, VCD_SERVICE, &seen->document, err)) {
+		/* The facts pointed into what was just changed, and VCD has something else. */
+		observed_set_entity(seen, seen->document);
+		seen->seen &= ~(unsigned)SEE_ENTITY;
 		return -1;
+	}
 	observed_set_entity(seen, seen->document);
 	return 0;
 }
