@@ -85,8 +85,9 @@ join_once() {
 	if is_joined; then
 		return 0
 	fi
-	undo_begun join
-	config_join "$DISCOVERY_S" >"$KUBEADM_CONFIG"
+	# Called in a condition, where a failure does not end the program by itself.
+	undo_begun join || return 1
+	config_join "$DISCOVERY_S" >"$KUBEADM_CONFIG" || return 1
 	timeout $((DISCOVERY_S + 300)) kubeadm join --config "$KUBEADM_CONFIG"
 }
 
