@@ -278,6 +278,9 @@ static void undo(struct create *create, struct error *err)
 	bool vapp_gone;
 
 	caller_allow_undo(ctx);
+	/* The answer of compose may have been lost with the time that was left for asking. */
+	if (create->urn && !create->vapp)
+		(void)find_lost_vapp(create);
 	vapp_gone = undo_vapp(create);
 	if (!vapp_gone && hand_over_undo(create, cause)) {
 		error_wrap(err, "cluster '%s' was not created and is being removed", name);
