@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "config/config.h"
+#include "worker/counters.h"
 
 #include <stdatomic.h>
 
@@ -31,7 +32,8 @@ struct shared {
 	_Atomic int requests_in_progress;
 	_Atomic int request_connections; /* request threads that are connected now */
 	_Atomic int64_t backlog;	 /* requests left that stood in the queue at connect */
-	char worker_id[64];		 /* "<host>-<pid>", for claims and logs */
+	struct counters counters;
+	char worker_id[64]; /* "<host>-<pid>", for claims and logs */
 };
 
 struct thread_ctx {
