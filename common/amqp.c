@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <sys/time.h>
 
-enum { CLOSE_LIMIT_MS = 2000, ARGUMENTS_MAX = 8 };
+enum { CLOSE_LIMIT_MS = 2000 };
 
 /* What waits while a message is being read. */
 struct receiving {
@@ -98,45 +98,18 @@ int bus_declare_exchange(
 	return 0;
 }
 
-static void add_text(amqp_table_t *table, const char *key, const char *text)
-{
-	if (!text)
-		return;
-	table->entries[table->num_entries++] = (amqp_table_entry_t){.key = to_bytes(key),
-		.value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = to_bytes(text)}};
-}
-
-static void add_number(amqp_table_t *table, const char *key, int64_t number)
-{
-	if (number <= 0)
-		return;
-	table->entries[table->num_entries++] = (amqp_table_entry_t){
-		.key = to_bytes(key), .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = number}};
-}
-
 int bus_declare_queue(
 	struct bus *bus, const struct queue_spec *spec, uint32_t *count, struct error *err)
 {
-	amqp_table_entry_t entries[ARGUMENTS_MAX];
-	amqp_table_t table = {.entries = entries};
+	struct wire_arguments arguments;
 	bool exclusive = spec->kind == QUEUE_EXCLUSIVE;
 	amqp_queue_declare_ok_t *ok;
 
 	if (ready_to_declare(bus, err))
 		return -1;
-	if (!exclusive)
-		add_text(&table, "x-queue-type", "quorum");
-	add_number(&table, "x-message-ttl", spec->ttl_ms);
-	add_number(&table, "x-delivery-limit", spec->delivery_limit);
-	add_number(&table, "x-max-length", spec->max_length);
-	add_text(&table, "x-dead-letter-exchange", spec->dead_letter_exchange);
-	add_text(&table, "x-dead-letter-routing-key", spec->dead_letter_key);
-	if (spec->dead_letter_at_least_once) {
-		add_text(&table, "x-dead-letter-strategy", "at-least-once");
-		add_text(&table, "x-overflow", "reject-publish");
-	}
+	wire_queue_arguments(&arguments, spec);
 	ok = amqp_queue_declare(bus->conn, CHANNEL_DECLARE, to_bytes(spec->name), spec->passive,
-		!exclusive, exclusive, false, spec->passive ? amqp_empty_table : table);
+		!exclusive, exclusive, false, arguments.table);
 	if (wire_rpc(bus, CHANNEL_DECLARE, "declare queue", err))
 		return error_wrap(err, "queue %s", spec->name);
 	if (count)

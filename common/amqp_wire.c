@@ -110,6 +110,42 @@ bool wire_is_method(const amqp_frame_t *frame, int channel, amqp_method_number_t
 	       frame->payload.method.id == id;
 }
 
+static void add_text(amqp_table_t *table, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	table->entries[table->num_entries++] = (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
+		.value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)}};
+}
+
+static void add_number(amqp_table_t *table, const char *key, int64_t number)
+{
+	if (number <= 0)
+		return;
+	table->entries[table->num_entries++] = (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
+		.value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = number}};
+}
+
+void wire_queue_arguments(struct wire_arguments *out, const struct queue_spec *spec)
+{
+	amqp_table_t *table = &out->table;
+
+	*table = (amqp_table_t){.entries = out->entries};
+	if (spec->passive)
+		return;
+	if (spec->kind != QUEUE_EXCLUSIVE)
+		add_text(table, "x-queue-type", "quorum");
+	add_number(table, "x-message-ttl", spec->ttl_ms);
+	add_number(table, "x-delivery-limit", spec->delivery_limit);
+	add_number(table, "x-max-length", spec->max_length);
+	add_text(table, "x-dead-letter-exchange", spec->dead_letter_exchange);
+	add_text(table, "x-dead-letter-routing-key", spec->dead_letter_key);
+	if (spec->dead_letter_at_least_once) {
+		add_text(table, "x-dead-letter-strategy", "at-least-once");
+		add_text(table, "x-overflow", "reject-publish");
+	}
+}
+
 static enum err_code class_of_reply(int code)
 {
 	switch (code) {

@@ -58,6 +58,14 @@ int wire_wait(
 /* Deals with a frame that nobody waits for; -1 when it ends the connection. */
 int wire_note(struct bus *bus, const amqp_frame_t *frame, struct error *err) MUST_CHECK;
 
+/* The arguments of a queue's declaration; texts are borrowed from the spec. Empty when passive. */
+enum { ARGUMENTS_MAX = 8 };
+struct wire_arguments {
+	amqp_table_entry_t entries[ARGUMENTS_MAX];
+	amqp_table_t table;
+};
+void wire_queue_arguments(struct wire_arguments *out, const struct queue_spec *spec);
+
 bool wire_is_method(const amqp_frame_t *frame, int channel, amqp_method_number_t id) MUST_CHECK;
 
 /* Answers a channel.close, so that the channel can be opened again, and makes an error of it. */

@@ -81,33 +81,42 @@ static int declare_requests(
 	return bus_bind(bus, wanted.name, config->queues_exchange, config->queues_routing_key, err);
 }
 
-static int declare_operations(
-	struct bus *bus, const struct config *config, struct arena *arena, struct error *err)
+size_t topology_queues(
+	struct queue_spec out[TOPOLOGY_QUEUES], struct arena *arena, const struct config *config)
 {
 	const char *parked = topology_parked_queue(arena, config);
 	const char *operations = topology_operations_queue(arena, config);
-	struct queue_spec specs[] = {
-		{.name = parked, .max_length = PARKED_MAX, .ttl_ms = PARKED_MS},
-		{.name = operations,
-			.delivery_limit = DELIVERY_LIMIT,
-			.dead_letter_exchange = "",
-			.dead_letter_key = parked},
-	};
+	size_t count = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
-		if (bus_declare_queue(bus, &specs[i], NULL, err))
-			return -1;
+	out[count++] = request_queue(config);
+	out[count++] =
+		(struct queue_spec){.name = parked, .max_length = PARKED_MAX, .ttl_ms = PARKED_MS};
+	out[count++] = (struct queue_spec){.name = operations,
+		.delivery_limit = DELIVERY_LIMIT,
+		.dead_letter_exchange = "",
+		.dead_letter_key = parked};
 	for (size_t i = 0; i < ARRAY_LEN(config->timing_rungs); i++) {
 		int64_t ms = config->timing_rungs[i];
-		struct queue_spec rung = {.name = topology_delay_queue(arena, config, ms),
+
+		out[count++] = (struct queue_spec){.name = topology_delay_queue(arena, config, ms),
 			.ttl_ms = ms,
 			.dead_letter_exchange = "",
 			.dead_letter_key = operations,
 			.dead_letter_at_least_once = true};
-
-		if (bus_declare_queue(bus, &rung, NULL, err))
-			return -1;
 	}
+	return count;
+}
+
+/* All but the first, which may be somebody else's. */
+static int declare_operations(
+	struct bus *bus, const struct config *config, struct arena *arena, struct error *err)
+{
+	struct queue_spec specs[TOPOLOGY_QUEUES];
+	size_t count = topology_queues(specs, arena, config);
+
+	for (size_t i = 1; i < count; i++)
+		if (bus_declare_queue(bus, &specs[i], NULL, err))
+			return -1;
 	return bus_declare_exchange(
 		bus, topology_events_exchange(arena, config), "topic", false, err);
 }

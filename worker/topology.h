@@ -18,6 +18,14 @@ const char *topology_parked_queue(struct arena *arena, const struct config *conf
 const char *topology_events_exchange(struct arena *arena, const struct config *config);
 
 /*
+ * Every queue that lives longer than a connection, as it is declared: the request queue first.
+ * Returns how many there are; names live in the arena.
+ */
+enum { TOPOLOGY_QUEUES = 3 + ARRAY_LEN(((struct config *)0)->timing_rungs) };
+size_t topology_queues(struct queue_spec out[TOPOLOGY_QUEUES], struct arena *arena,
+	const struct config *config) MUST_CHECK;
+
+/*
  * Declares everything; safe to repeat. *backlog is what stood in the request queue before. GONE:
  * the exchange of VCD, or the queue of `declare: passive`, does not exist; CONFLICT: an object
  * exists with other arguments. With `declare: passive` a request queue with other arguments is
