@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of the simulated guests, shared by guests.c (life), guest_disk.c (disk and sandbox),
- * guest_box.c (the mailbox behind vmtoolsd) and extra.c. Everything is guarded by the state lock.
+ * guest_box.c (the mailbox behind vmtoolsd), guest_played.c and extra.c. Everything is guarded by
+ * the state lock.
  */
 #ifndef VCDSIM_GUEST_H
 #define VCDSIM_GUEST_H
@@ -11,6 +12,7 @@
 #include <sys/types.h>
 
 struct relay;
+struct played;
 
 enum guest_state {
 	GUEST_BOOTING, /* until due_ms, then its sandbox is started */
@@ -36,6 +38,9 @@ struct guest {
 	bool customizing; /* this boot ends with customization's reboot */
 	bool destroy;	  /* dying: the disk goes as well */
 	struct guest_key *view;
+	/* Of a played guest: whether this boot read its inputs, and how far it came. */
+	bool played_begun, phase_begun;
+	size_t phase;
 };
 
 struct sim_guests {
@@ -44,6 +49,8 @@ struct sim_guests {
 	char *root;	     /* folder with one folder per VM */
 	bool user_namespace; /* the sandbox needs one to play root */
 	struct relay *relay;
+	struct played *played; /* disks of played guests */
+	bool plays;	       /* guests are played: no sandbox, no relay */
 };
 
 /* guest_disk.c */
@@ -59,6 +66,11 @@ char *disk_box(const struct sim_guests *guests, const char *uuid) MUST_CHECK;
 
 /* guest_box.c */
 void box_serve(struct sim *sim, struct guest *guest);
+
+/* guest_played.c: guests that are only played. */
+void played_boot(struct sim *sim, struct guest *guest); /* the guest is up, customized or not */
+void played_step(struct sim *sim, struct guest *guest); /* one phase on, when it can */
+void played_forget(struct sim_guests *guests, const char *uuid); /* its disk; NULL: all disks */
 
 /* extra.c */
 void view_set(struct guest *guest, const char *key, const char *value); /* "" removes */

@@ -27,6 +27,9 @@ int guests_start(struct sim *sim, struct error *err)
 	guests->root = xasprintf("%s/guests", sim->dir);
 	if (mkdir(guests->root, 0700) != 0 && errno != EEXIST)
 		return error_sys(err, ERR_INTERNAL, errno, "make %s", guests->root);
+	guests->plays = sim->options.played_guests != 0;
+	if (guests->plays)
+		return 0;
 	if (sandbox_probe(guests, err) != 0)
 		return -1;
 	guests->relay = relay_new(err);
@@ -77,6 +80,7 @@ void guests_stop(struct sim *sim)
 			waitpid(guest->pid, NULL, 0);
 		guest_free(guest);
 	}
+	played_forget(guests, NULL);
 	free(guests->root);
 	free(guests);
 	sim->guests = NULL;
@@ -120,6 +124,12 @@ void guest_power_off(struct sim *sim, struct sim_vm *vm)
 	extra_drop_guest(vm);
 }
 
+static void disk_drop(struct sim_guests *guests, const char *uuid)
+{
+	disk_remove(guests, uuid);
+	played_forget(guests, uuid);
+}
+
 void guest_destroy(struct sim *sim, struct sim_vm *vm)
 {
 	guest_power_off(sim, vm);
@@ -129,7 +139,7 @@ void guest_destroy(struct sim *sim, struct sim_vm *vm)
 			return;
 		}
 	}
-	disk_remove(sim->guests, vm->uuid);
+	disk_drop(sim->guests, vm->uuid);
 }
 
 static bool is_dying(const struct sim_guests *guests, const char *uuid)
@@ -140,6 +150,18 @@ static bool is_dying(const struct sim_guests *guests, const char *uuid)
 	return false;
 }
 
+/* The first boot of a customized guest ends with a reboot, played ones too. */
+static void guest_boot_played(struct sim *sim, struct guest *guest)
+{
+	if (guest->customizing) {
+		guest->vm->customized = true;
+		guest->due_ms = clock_ms() + sim->options.boot_ms;
+		return;
+	}
+	guest->state = GUEST_RUNNING;
+	played_boot(sim, guest);
+}
+
 static void guest_boot(struct sim *sim, struct guest *guest)
 {
 	if (is_dying(sim->guests, guest->uuid))
@@ -148,6 +170,10 @@ static void guest_boot(struct sim *sim, struct guest *guest)
 		view_load(guest, guest->vm);
 	guest->boots++;
 	guest->customizing = needs_customizing(guest->vm);
+	if (sim->guests->plays) {
+		guest_boot_played(sim, guest);
+		return;
+	}
 	guest->pid = sandbox_start(sim, guest);
 	guest->state = guest->pid > 0 ? GUEST_RUNNING : GUEST_ENDED;
 	if (guest->pid <= 0) {
@@ -188,7 +214,7 @@ static void dying_reap(struct sim_guests *guests)
 		}
 		*link = guest->next;
 		if (guest->destroy)
-			disk_remove(guests, guest->uuid);
+			disk_drop(guests, guest->uuid);
 		guest_free(guest);
 	}
 }
@@ -200,6 +226,8 @@ void guests_tick(struct sim *sim)
 	for (struct guest *guest = sim->guests->alive; guest; guest = guest->next) {
 		if (guest->state == GUEST_BOOTING && clock_ms() >= guest->due_ms) {
 			guest_boot(sim, guest);
+		} else if (guest->state == GUEST_RUNNING && sim->guests->plays) {
+			played_step(sim, guest);
 		} else if (guest->state == GUEST_RUNNING) {
 			box_serve(sim, guest);
 			guest_reap(sim, guest);

@@ -3,7 +3,8 @@
  * Virtual machines that really run: each powered-on VM is a bubblewrap sandbox with its own disk
  * folder, host name and process tree, in which the real bootstrap runs with bash against stand-ins
  * for kubeadm, kubectl, the container runtime, vmtoolsd, systemctl and ip. A guest is never run
- * unsandboxed.
+ * unsandboxed. With the option played_guests at the start there are no processes at all: the
+ * simulator says what a guest would say (guest_played.c), and DNAT rules have no listeners.
  *
  * Life: power-on → boot 1 (boot_ms) → the "Tools" part applies customization (host name, address,
  * script with `precustomization`) → everything is killed → boot 2 (boot_ms) → the customization
@@ -15,7 +16,10 @@
 
 #include "tests/vcdsim/state.h"
 
-/* Checks that bubblewrap starts (INTERNAL says what is missing) and prepares sim->dir/guests. */
+/*
+ * Checks that bubblewrap starts (INTERNAL says what is missing) and prepares sim->dir/guests;
+ * played guests need neither.
+ */
 int guests_start(struct sim *sim, struct error *err) MUST_CHECK;
 void guests_stop(struct sim *sim); /* kills every guest process and waits for them */
 

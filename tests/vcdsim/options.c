@@ -26,6 +26,8 @@ static const struct option_row {
 	OPTION(firewall_drop, 0, 1),
 	OPTION(duplicate_requests, 0, 8),
 	OPTION(ns_prefix, 0, 1),
+	OPTION(played_guests, 0, 1),
+	OPTION(played_fail, 0, 2),
 #undef OPTION
 };
 

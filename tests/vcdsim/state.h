@@ -22,6 +22,8 @@ struct sim_options { /* milliseconds; --set NAME=VALUE on the command line, POST
 	int64_t rde_nulls_strict, firewall_drop;
 	int64_t duplicate_requests; /* more copies of each extension request */
 	int64_t ns_prefix; /* 1: legacy answers carry the prefix ns2: and no default namespace */
+	int64_t played_guests; /* 1: guests are played (guests.h); counts at the start only */
+	int64_t played_fail;   /* of played guests: 1 kubeadm init fails, 2 each worker's join */
 };
 
 struct sim_amqp { /* the bridge's broker; host NULL: no bridge */
