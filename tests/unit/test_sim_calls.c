@@ -82,6 +82,24 @@ static void faults_hit_the_call_they_were_ordered_for(void **state)
 	assert_false(hits("GET", "/api/z"));
 }
 
+static void faults_on_writes_leave_reads_and_logins_alone(void **state)
+{
+	(void)state;
+	order_fault("{\"writes\":true,\"times\":0,\"status\":503}");
+	assert_false(hits("GET", "/api/vApp/vapp-1"));
+	assert_false(hits("POST", "/cloudapi/1.0.0/sessions/provider"));
+	assert_false(hits("POST", "/api/sessions"));
+	assert_true(hits("POST", "/api/tasksList/1"));
+	assert_true(hits("PUT", "/cloudapi/1.0.0/entities/1"));
+	assert_true(hits("DELETE", "/api/vApp/vapp-1"));
+	CLEANUP(json_release)
+	struct json_object *faults = faults_json(&sim);
+	struct json_object *fault = json_object_array_get_idx(faults, 0);
+
+	assert_int_equal(json_int(fault, "seen", 0), 3);
+	assert_int_equal(json_int(fault, "hits", 0), 3);
+}
+
 static void unknown_members_of_a_fault_are_refused(void **state)
 {
 	struct error err;
@@ -114,6 +132,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counts_calls_of_a_kind_together, make, drop),
 		cmocka_unit_test_setup_teardown(
 			faults_hit_the_call_they_were_ordered_for, make, drop),
+		cmocka_unit_test_setup_teardown(
+			faults_on_writes_leave_reads_and_logins_alone, make, drop),
 		cmocka_unit_test_setup_teardown(unknown_members_of_a_fault_are_refused, make, drop),
 		cmocka_unit_test_setup_teardown(parallel_times_count_once, make, drop),
 	};

@@ -108,6 +108,16 @@ static struct json_object *delete_faults(
 	return done();
 }
 
+static struct json_object *post_release(
+	struct sim *sim, struct json_object *body, struct error *err)
+{
+	struct json_object *out = json_object_new_object();
+
+	(void)err;
+	json_set_int(out, "released", faults_release(sim, json_flag(body, "drop", false)));
+	return out;
+}
+
 static struct json_object *get_options(struct sim *sim, struct json_object *body, struct error *err)
 {
 	(void)body;
@@ -151,6 +161,7 @@ static const struct admin_row {
 	{"GET", "/path", get_path},
 	{"GET", "/faults", get_faults},
 	{"POST", "/faults", post_faults},
+	{"POST", "/faults/release", post_release},
 	{"DELETE", "/faults", delete_faults},
 	{"GET", "/options", get_options},
 	{"POST", "/options", post_options},

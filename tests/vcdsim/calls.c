@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/vcdsim/calls.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/str.h"
@@ -9,12 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_MAX = 50000, PATH_ITEMS_MAX = 16 };
+enum { LOG_MAX = 50000, PATH_ITEMS_MAX = 16, HOLD_POLL_MS = 5 };
 
 struct fault {
 	struct fault *next;
 	struct json_object *order;
-	int64_t seen;
+	int64_t id, seen, hits;
+};
+
+/* A call that waits; lives on the stack of its handler. */
+struct held {
+	struct held *next;
+	int64_t fault;
+	const char *method, *path, *agent;
+	bool released, drop;
 };
 
 struct sim_calls {
@@ -25,6 +34,8 @@ struct sim_calls {
 	struct json_object *agents; /* agent -> number */
 	int64_t total;
 	struct fault *faults;
+	struct held *held;
+	int64_t fault_count;
 	struct {
 		char name[32];
 		int64_t ms;
@@ -197,7 +208,8 @@ struct json_object *path_json(struct sim *sim)
 int faults_add(struct sim *sim, struct json_object *order, struct error *err)
 {
 	static const char *const members[] = {"method", "path_prefix", "agent", "nth", "times",
-		"status", "minor", "message", "reset", "stall", "after_effect", "delay_ms"};
+		"status", "minor", "message", "reset", "stall", "after_effect", "delay_ms",
+		"writes", "hold", "task_error"};
 	struct sim_calls *calls = sim->calls;
 
 	if (!json_object_is_type(order, json_type_object))
@@ -212,10 +224,15 @@ int faults_add(struct sim *sim, struct json_object *order, struct error *err)
 		if (!known)
 			return error_set(err, ERR_INVALID, "a fault has no member '%s'", name);
 	}
+	const char *hold = json_str(order, "hold", "before");
+
+	if (!str_eq(hold, "before") && !str_eq(hold, "after"))
+		return error_set(err, ERR_INVALID, "hold is 'before' or 'after', not '%s'", hold);
 	struct fault *fault = xcalloc(1, sizeof(*fault));
 
 	fault->order = json_copy(order);
 	pthread_mutex_lock(&calls->lock);
+	fault->id = ++calls->fault_count;
 	fault->next = calls->faults;
 	calls->faults = fault;
 	pthread_mutex_unlock(&calls->lock);
@@ -227,6 +244,71 @@ void faults_clear(struct sim *sim)
 	pthread_mutex_lock(&sim->calls->lock);
 	drop_faults(sim->calls);
 	pthread_mutex_unlock(&sim->calls->lock);
+	(void)faults_release(sim, false);
+}
+
+int64_t faults_release(struct sim *sim, bool drop)
+{
+	int64_t count = 0;
+
+	pthread_mutex_lock(&sim->calls->lock);
+	for (struct held *held = sim->calls->held; held != NULL; held = held->next) {
+		count += !held->released;
+		held->drop = held->released ? held->drop : drop;
+		held->released = true;
+	}
+	pthread_mutex_unlock(&sim->calls->lock);
+	return count;
+}
+
+static bool is_released(struct sim *sim, const struct held *held)
+{
+	pthread_mutex_lock(&sim->lock);
+	bool stopping = sim->stopping;
+
+	pthread_mutex_unlock(&sim->lock);
+	pthread_mutex_lock(&sim->calls->lock);
+	bool released = held->released;
+
+	pthread_mutex_unlock(&sim->calls->lock);
+	return stopping || released;
+}
+
+bool calls_hold(struct sim *sim, const struct sim_fault_hit *hit, const char *method,
+	const char *path, const char *agent)
+{
+	struct held held = {.fault = hit->fault, .method = method, .path = path, .agent = agent};
+	struct held **link = &sim->calls->held;
+
+	pthread_mutex_lock(&sim->calls->lock);
+	held.next = *link;
+	*link = &held;
+	pthread_mutex_unlock(&sim->calls->lock);
+	while (!is_released(sim, &held))
+		clock_sleep_ms(HOLD_POLL_MS);
+	pthread_mutex_lock(&sim->calls->lock);
+	while (*link != &held)
+		link = &(*link)->next;
+	*link = held.next;
+	pthread_mutex_unlock(&sim->calls->lock);
+	return !held.drop;
+}
+
+static struct json_object *held_json(const struct sim_calls *calls, int64_t fault)
+{
+	struct json_object *out = json_object_new_array();
+
+	for (const struct held *held = calls->held; held != NULL; held = held->next) {
+		if (held->fault != fault || held->released)
+			continue;
+		struct json_object *shown = json_object_new_object();
+
+		json_set_str(shown, "method", held->method);
+		json_set_str(shown, "path", held->path);
+		json_set_str(shown, "agent", held->agent);
+		json_object_array_add(out, shown);
+	}
+	return out;
 }
 
 struct json_object *faults_json(struct sim *sim)
@@ -238,10 +320,19 @@ struct json_object *faults_json(struct sim *sim)
 		struct json_object *shown = json_copy(fault->order);
 
 		json_set_int(shown, "seen", fault->seen);
+		json_set_int(shown, "hits", fault->hits);
+		json_set(shown, "held", held_json(sim->calls, fault->id));
 		json_object_array_add(out, shown);
 	}
 	pthread_mutex_unlock(&sim->calls->lock);
 	return out;
+}
+
+/* A login changes nothing that tests look at. */
+static bool is_write(const char *method, const char *path)
+{
+	return !str_eq(method, "GET") && !str_eq(method, "HEAD") &&
+	       !str_starts(path, "/api/sessions") && !str_starts(path, "/cloudapi/1.0.0/sessions");
 }
 
 static bool fault_fits(
@@ -250,6 +341,7 @@ static bool fault_fits(
 	const char *wanted = json_str(order, "method", NULL);
 
 	return (wanted == NULL || str_eq(wanted, method)) &&
+	       (!json_flag(order, "writes", false) || is_write(method, path)) &&
 	       str_starts(path, json_str(order, "path_prefix", "")) &&
 	       str_starts(agent, json_str(order, "agent", ""));
 }
@@ -277,12 +369,20 @@ bool calls_fault(struct sim *sim, const char *method, const char *path, const ch
 	}
 	if (hit != NULL) {
 		struct json_object *order = hit->order;
+		const char *hold = json_str(order, "hold", NULL);
+
+		hit->hits++;
 
 		*out = (struct sim_fault_hit){.status = (int)json_int(order, "status", 0),
 			.delay_ms = json_int(order, "delay_ms", 0),
 			.reset = json_flag(order, "reset", false),
 			.stall = json_flag(order, "stall", false),
-			.after_effect = json_flag(order, "after_effect", false)};
+			.after_effect = json_flag(order, "after_effect", false),
+			.hold_before = str_eq(hold, "before"),
+			.hold_after = str_eq(hold, "after"),
+			.fault = hit->id};
+		snprintf(out->task_error, sizeof(out->task_error), "%s",
+			json_str(order, "task_error", ""));
 		snprintf(out->minor, sizeof(out->minor), "%s", json_str(order, "minor", ""));
 		snprintf(out->message, sizeof(out->message), "%s", json_str(order, "message", ""));
 	}

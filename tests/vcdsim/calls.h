@@ -11,9 +11,12 @@
 struct sim_fault_hit {
 	int status; /* 0: no error answer is forced */
 	char minor[64], message[256];
-	int64_t delay_ms;  /* before the call is handled */
-	bool reset, stall; /* close the connection; accept and never answer */
-	bool after_effect; /* handle the call first, then answer as above */
+	int64_t delay_ms;	      /* before the call is handled */
+	bool reset, stall;	      /* close the connection; accept and never answer */
+	bool after_effect;	      /* handle the call first, then answer as above */
+	bool hold_before, hold_after; /* wait before the effect, or before the answer */
+	char task_error[256]; /* the task that the call starts ends in this error; "": none */
+	int64_t fault;	      /* which one, for calls_hold() */
 };
 
 struct sim_calls *calls_new(void) MUST_CHECK;
@@ -25,6 +28,14 @@ void calls_log(struct sim *sim, const char *method, const char *uri, int status,
 /* True when an ordered fault matches this call; it is used up as its "times" says. */
 bool calls_fault(struct sim *sim, const char *method, const char *path, const char *agent,
 	struct sim_fault_hit *out);
+
+/*
+ * Holds this call until a test releases it, all faults are dropped or the simulator stops. False:
+ * the test wants the connection closed, with no effect if there was none yet. Blocks; call it
+ * without the state lock.
+ */
+bool calls_hold(struct sim *sim, const struct sim_fault_hit *hit, const char *method,
+	const char *path, const char *agent) MUST_CHECK;
 
 /*
  * Notes time that the simulator imposed on whoever builds a cluster. Of one name only the longest
@@ -39,11 +50,15 @@ struct json_object *path_json(struct sim *sim) MUST_CHECK;
 struct json_object *faults_json(struct sim *sim) MUST_CHECK;
 void calls_reset(struct sim *sim);
 /*
- * Orders a fault: {method, path_prefix, agent (prefix), nth: which matching call is the first to be
- * hit (1), times: how many are (1; 0: all), status, minor, message, reset, stall, after_effect,
- * delay_ms}. Everything is optional. INVALID on another member.
+ * Orders a fault: {method, path_prefix, agent (prefix), writes: only calls that change something
+ * (no GET, no login), nth: which matching call is the first to be hit (1), times: how many are (1;
+ * 0: all), status, minor, message, reset, stall, after_effect, delay_ms, hold: "before" the effect
+ * or "after" it, task_error: text}. Everything is optional. INVALID on another member. faults_json
+ * adds to each: seen (matching calls), hits, held (calls that wait now).
  */
 int faults_add(struct sim *sim, struct json_object *fault, struct error *err) MUST_CHECK;
-void faults_clear(struct sim *sim);
+void faults_clear(struct sim *sim); /* held calls go on */
+/* Lets all held calls go on, or closes their connections; returns how many there were. */
+int64_t faults_release(struct sim *sim, bool drop);
 
 #endif

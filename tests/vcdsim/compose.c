@@ -248,9 +248,9 @@ static void finish_compose(struct sim *sim, struct sim_task *task)
 {
 	const struct compose_plan *plan = task->object;
 	struct sim_vapp *vapp = plan->vapp;
-	bool good = true;
+	bool good = task->ordered_error == NULL;
 
-	for (size_t i = 0; plan->gone[i] != NULL; i++)
+	for (size_t i = 0; good && plan->gone[i] != NULL; i++)
 		vm_free(sim, plan->gone[i]);
 	for (struct sim_vm *vm = vapp->vms; vm != NULL; vm = vm->next) {
 		if (vm->status == VM_UNRESOLVED && good)
@@ -273,10 +273,13 @@ static struct sim_task *start_compose(struct sim *sim, const struct sim_request 
 		path_add(sim, "clone", delay_ms);
 	plan->vapp = vapp;
 	plan->power_on = clones && wants_power(req->arena, root);
-	return vapp_task(sim, req, vapp, NULL, name,
+	struct sim_task *task = vapp_task(sim, req, vapp, NULL, name,
 		arena_printf(
 			req->arena, "%s Virtual Application %s(%s)", verb, vapp->name, vapp->uuid),
 		delay_ms, finish_compose, plan);
+
+	task->cleans_up = true;
+	return task;
 }
 
 static bool check_name(struct sim *sim, const struct sim_request *req, struct sim_reply *reply,

@@ -17,8 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
-enum { RECEIVE_MAX = 2 * 1024 * 1024, STALL_MAX_MS = 120 * 1000 };
+enum { RECEIVE_MAX = 2 * 1024 * 1024, STALL_MAX_MS = 120 * 1000, DATE_SIZE = 64 };
 
 struct sim_http {
 	struct MHD_Daemon *daemon;
@@ -31,7 +32,8 @@ struct exchange {
 	struct buf body;
 	struct sim_request req;
 	struct sim_reply reply;
-	const char *user; /* for the call log */
+	const char *user;	/* for the call log */
+	const char *task_error; /* a test's order for the task that is started, "" or NULL: none */
 	bool begun;
 };
 
@@ -175,11 +177,22 @@ static bool check_body(struct sim_request *req, struct sim_reply *reply)
 	return req->cloudapi ? body_check_json(req, reply) : body_check_xml(req, reply);
 }
 
+/* The native tasks that this call has started shall fail. */
+static void fail_tasks(struct sim *sim, const struct sim_task *before, const char *text)
+{
+	for (struct sim_task *task = sim->tasks; task != before && !str_empty(text);
+		task = task->next) {
+		if (!task->external)
+			task->ordered_error = keep(sim, text);
+	}
+}
+
 static void call_handler(struct sim *sim, struct exchange *exchange)
 {
 	struct sim_request *req = &exchange->req;
 
 	pthread_mutex_lock(&sim->lock);
+	const struct sim_task *newest = sim->tasks;
 	bool allowed = check_access(sim, req, &exchange->reply);
 
 	if (req->session != NULL)
@@ -191,6 +204,7 @@ static void call_handler(struct sim *sim, struct exchange *exchange)
 		req->route->handle(sim, req, &exchange->reply);
 		if (req->route->unlocked)
 			pthread_mutex_lock(&sim->lock);
+		fail_tasks(sim, newest, exchange->task_error);
 	}
 	pthread_mutex_unlock(&sim->lock);
 }
@@ -243,10 +257,16 @@ static void handle(struct sim *sim, struct exchange *exchange)
 	const char *agent = str_or(sim_header(req, "User-Agent"), "");
 	bool faulty = calls_fault(sim, req->method, req->path, agent, &hit);
 
+	exchange->task_error = hit.task_error;
+
 	if (faulty && hit.delay_ms > 0)
 		clock_sleep_ms(hit.delay_ms);
-	if (!faulty || hit.after_effect || !apply_fault(exchange, &hit))
+	if (hit.hold_before && !calls_hold(sim, &hit, req->method, req->path, agent))
+		exchange->reply.drop = true;
+	else if (!faulty || hit.after_effect || !apply_fault(exchange, &hit))
 		answer(sim, exchange);
+	if (hit.hold_after && !calls_hold(sim, &hit, req->method, req->path, agent))
+		exchange->reply.drop = true;
 	if (faulty && hit.after_effect)
 		apply_fault(exchange, &hit);
 	calls_log(sim, req->method, req->uri, exchange->reply.drop ? 0 : exchange->reply.status,
@@ -259,14 +279,31 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 		MHD_add_response_header(response, name, value);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct exchange *exchange)
+/* VCD's own clock as an HTTP date. */
+static const char *date_text(struct sim *sim, char out[DATE_SIZE])
+{
+	struct tm parts;
+
+	pthread_mutex_lock(&sim->lock);
+	time_t now = (time_t)(sim_wall_ms(sim) / 1000);
+
+	pthread_mutex_unlock(&sim->lock);
+	gmtime_r(&now, &parts);
+	strftime(out, DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+	return out;
+}
+
+static enum MHD_Result send_reply(
+	struct sim *sim, struct MHD_Connection *connection, struct exchange *exchange)
 {
 	struct sim_reply *reply = &exchange->reply;
+	char date[DATE_SIZE];
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		reply->body_len, reply->body, MHD_RESPMEM_MUST_COPY);
 
 	add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	add_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
+	add_header(response, MHD_HTTP_HEADER_DATE, date_text(sim, date));
 	add_header(response, "Link", reply->link);
 	add_header(response, "X-VMWARE-VCLOUD-REQUEST-ID", exchange->req.request_id);
 	if (reply->token != NULL) {
@@ -341,7 +378,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		stall(sim);
 	if (exchange->reply.drop || exchange->reply.stall)
 		return MHD_NO;
-	return send_reply(connection, exchange);
+	return send_reply(sim, connection, exchange);
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
@@ -409,9 +446,10 @@ int http_start(struct sim *sim, const char *listen, struct error *err)
 	sim->http = xcalloc(1, sizeof(*sim->http));
 	if (tls_make(sim->dir, &sim->http->arena, &cert, &key, err) != 0)
 		return -1;
-	sim->http->daemon = MHD_start_daemon(
-		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0,
-		NULL, NULL, on_request, sim, MHD_OPTION_SOCK_ADDR, &address,
+	sim->http->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION |
+						     MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS |
+						     MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+		0, NULL, NULL, on_request, sim, MHD_OPTION_SOCK_ADDR, &address,
 		MHD_OPTION_HTTPS_MEM_CERT, cert, MHD_OPTION_HTTPS_MEM_KEY, key,
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, sim, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
 		sim, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, sim, MHD_OPTION_CONNECTION_LIMIT,

@@ -58,7 +58,9 @@ struct sim_task {
 	int64_t started_wall_ms, ended_wall_ms, due_ms;
 	const char *locks[4]; /* URNs or uuids that are busy until the task ends */
 	void (*done)(struct sim *sim, struct sim_task *task);
-	void *object; /* for done */
+	void *object;		   /* for done */
+	const char *ordered_error; /* a test's: ends in this error, without the effect */
+	bool cleans_up;		   /* done is called after an ordered error too */
 };
 
 struct sim_metadata {

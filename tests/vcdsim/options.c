@@ -28,6 +28,7 @@ static const struct option_row {
 	OPTION(ns_prefix, 0, 1),
 	OPTION(played_guests, 0, 1),
 	OPTION(played_fail, 0, 2),
+	OPTION(clock_ahead_s, 0, 86400),
 #undef OPTION
 };
 

@@ -24,6 +24,8 @@ struct sim_options { /* milliseconds; --set NAME=VALUE on the command line, POST
 	int64_t ns_prefix; /* 1: legacy answers carry the prefix ns2: and no default namespace */
 	int64_t played_guests; /* 1: guests are played (guests.h); counts at the start only */
 	int64_t played_fail;   /* of played guests: 1 kubeadm init fails, 2 each worker's join */
+	/* VCD's clock is ahead of the true one: Date headers and all stamps of tasks. */
+	int64_t clock_ahead_s;
 };
 
 struct sim_amqp { /* the bridge's broker; host NULL: no bridge */
@@ -105,6 +107,9 @@ char *lock_busy_text(struct sim *sim, struct arena *arena, const char *type, con
 
 /* The URN of a right, always the same for the same name. */
 void right_id(const char *name, char urn[64]);
+
+/* VCD's clock, in milliseconds since 1970. */
+int64_t sim_wall_ms(const struct sim *sim);
 
 /* Fills a fresh random UUID. */
 void uuid_make(char uuid[SIM_ID]);

@@ -11,6 +11,11 @@
 
 enum { NO_END = -1 };
 
+int64_t sim_wall_ms(const struct sim *sim)
+{
+	return clock_wall_ms() + sim->options.clock_ahead_s * 1000;
+}
+
 bool task_is_final(const struct sim_task *task)
 {
 	return str_eq(task->status, "success") || str_eq(task->status, "error") ||
@@ -31,7 +36,7 @@ struct sim_task *task_start(struct sim *sim, struct sim_session *session,
 	task->user = session == NULL ? NULL : session->user;
 	task->org = session == NULL ? NULL : session->user->org;
 	task->progress = -1;
-	task->started_wall_ms = clock_wall_ms();
+	task->started_wall_ms = sim_wall_ms(sim);
 	task->due_ms = delay_ms < 0 ? NO_END : clock_ms() + delay_ms;
 	task->done = done;
 	task->object = object;
@@ -58,12 +63,14 @@ void task_finish(struct sim *sim, struct sim_task *task)
 {
 	if (task_is_final(task))
 		return;
-	if (task->done != NULL)
+	if (task->ordered_error != NULL)
+		task_fail(task, "INTERNAL_SERVER_ERROR", "%s", task->ordered_error);
+	if (task->done != NULL && (task->ordered_error == NULL || task->cleans_up))
 		task->done(sim, task);
 	task->status = task->error_message == NULL ? "success" : "error";
 	if (task->error_message == NULL)
 		task->progress = 100;
-	task->ended_wall_ms = clock_wall_ms();
+	task->ended_wall_ms = sim_wall_ms(sim);
 }
 
 void tasks_tick(struct sim *sim)

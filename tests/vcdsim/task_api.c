@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The legacy API's calls on tasks, and tasks that a service keeps itself. */
-#include "common/clock.h"
 #include "common/str.h"
 #include "tests/vcdsim/body.h"
 #include "tests/vcdsim/objects.h"
@@ -82,7 +81,7 @@ static void take_content(struct sim *sim, const struct sim_request *req, struct 
 	take_reference(sim, task, xml_child(root, XML_VCLOUD, "Owner"));
 	take_user(req->arena, task, xml_child(root, XML_VCLOUD, "User"));
 	if (task_is_final(task))
-		task->ended_wall_ms = clock_wall_ms();
+		task->ended_wall_ms = sim_wall_ms(sim);
 }
 
 /* The body's Task element when it is one VCD would take. */

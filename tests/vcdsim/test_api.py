@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The simulator as its clients see it: as strict as VCD, or these tests fail."""
 import base64
+import datetime
 import email.utils
 import http.client
 import json
@@ -8,6 +9,7 @@ import os
 import pathlib
 import ssl
 import subprocess
+import threading
 import time
 import urllib.parse
 import xml.etree.ElementTree as tree
@@ -526,3 +528,106 @@ def test_faults_and_counts(sim):
     calls = sim.admin("/calls")[1]
     assert calls["counts"]["GET /api/session"] == 3
     assert calls["log"][0]["user"] == "alice@tenant1"
+
+
+def in_background(call):
+    """Starts a call; what it returned or raised stands in the list once the thread has ended."""
+    result = []
+
+    def run():
+        try:
+            result.append(call())
+        except (http.client.HTTPException, OSError) as error:
+            result.append(error)
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, result
+
+
+def held(sim, count=1):
+    """The held calls, once there are so many."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        calls = [call for fault in sim.admin("/faults")[1] for call in fault["held"]]
+        if len(calls) == count:
+            return calls
+        time.sleep(0.02)
+    raise AssertionError("no call is held")
+
+
+def post_task(sim):
+    return sim.call("svc-cse@System", "POST", f"/api/tasksList/{TENANT1}", task_body(), "task")
+
+
+def task_count(sim):
+    return len(sim.admin("/tasks")[1])
+
+
+@pytest.mark.parametrize("when, then, made, status", [
+    ("before", {}, 1, 200), ("after", {}, 1, 200), ("before", {"drop": True}, 0, None),
+    ("after", {"drop": True}, 1, None)])
+def test_calls_can_be_held(sim, when, then, made, status):
+    assert sim.admin("/faults", "POST", {"hold": "sometimes"})[0] == 400
+    before = task_count(sim)
+    sim.token("svc-cse@System")
+    sim.admin("/faults", "POST", {"path_prefix": "/api/tasksList", "hold": when})
+    thread, result = in_background(lambda: post_task(sim))
+    assert held(sim) == [{"method": "POST", "path": f"/api/tasksList/{TENANT1}", "agent": ""}]
+    assert task_count(sim) == before + (when == "after")
+    assert sim.admin("/faults/release", "POST", then) == (200, {"released": 1})
+    thread.join(10)
+    assert task_count(sim) == before + made
+    assert getattr(result[0], "status", None) == status
+    assert [(f["seen"], f["hits"], f["held"]) for f in sim.admin("/faults")[1]] == [(1, 1, [])]
+    assert post_task(sim).status == 200
+    sim.admin("/faults", "DELETE")
+
+
+def test_dropping_the_faults_releases(sim):
+    sim.token("svc-cse@System")
+    sim.admin("/faults", "POST", {"path_prefix": "/api/tasksList", "hold": "before", "times": 0})
+    threads = [in_background(lambda: post_task(sim)) for _ in range(2)]
+    held(sim, 2)
+    sim.admin("/faults", "DELETE")
+    for thread, result in threads:
+        thread.join(10)
+        assert result[0].status == 200
+
+
+def test_faults_may_mean_writes_only(sim):
+    sim.admin("/faults", "POST", {"writes": True, "status": 503, "times": 0})
+    assert sim.login("alice@tenant1").status == 200
+    assert sim.call("alice@tenant1", "GET", "/api/session").status == 200
+    assert post_task(sim).status == 503
+    sim.admin("/faults", "DELETE")
+
+
+def test_tasks_fail_when_ordered(sim):
+    before = sim.admin("/state")
+    sim.admin("/faults", "POST", {"writes": True, "task_error": "the storage is gone"})
+    answer = sim.compose("unlucky", sim.item("mstr-a"))
+    assert answer.status == 201
+    assert sim.wait(answer.xml.find(f"{V}Tasks/{V}Task").get("href")) == ("error", "the storage is gone")
+    vapp = sim.call("alice@tenant1", "GET", answer.headers["location"]).xml
+    assert vapp.get("status") == "-1" and next(vapp.iter(V + "IpAddress"), None) is None
+    sim.admin("/faults", "POST", {"writes": True, "task_error": "still there"})
+    gone = sim.call("alice@tenant1", "DELETE", answer.headers["location"] + "?force=True&recursive=False")
+    assert sim.wait(gone.headers["location"]) == ("error", "still there")
+    sim.admin("/faults", "DELETE")
+    sim.delete(answer.headers["location"])
+    assert sim.admin("/state") == before
+
+
+def test_the_clock_may_be_ahead(sim):
+    def date(answer):
+        return email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp()
+
+    assert abs(date(post_task(sim)) - time.time()) < 60
+    sim.admin("/options", "POST", {"clock_ahead_s": 7200})
+    try:
+        answer = post_task(sim)
+        assert abs(date(answer) - time.time() - 7200) < 60
+        started = datetime.datetime.fromisoformat(answer.xml.get("startTime").replace("Z", "+00:00"))
+        assert abs(started.timestamp() - time.time() - 7200) < 60
+    finally:
+        sim.admin("/options", "POST", {"clock_ahead_s": 0})
