@@ -129,6 +129,95 @@ void crypto_hmac_hex(
 	str_hex(out, digest, size);
 }
 
+/* How `openssl enc` begins what it writes: these bytes, then the salt. */
+static const char seal_magic[] = "Salted__";
+enum { SEAL_MAGIC = 8, SEAL_SALT = 8, SEAL_HEAD = SEAL_MAGIC + SEAL_SALT, SEAL_BLOCK = 16 };
+
+static void free_cipher(EVP_CIPHER_CTX **cipher)
+{
+	EVP_CIPHER_CTX_free(*cipher);
+}
+
+/* A cipher ready to go; NULL when OpenSSL refuses. */
+static EVP_CIPHER_CTX *seal_cipher(
+	const struct secret *hex_key, const unsigned char *salt, bool encrypt)
+{
+	unsigned char key[EVP_MAX_KEY_LENGTH], iv[EVP_MAX_IV_LENGTH];
+	char passphrase[CRYPTO_SHA256_HEX];
+	EVP_CIPHER_CTX *out = EVP_CIPHER_CTX_new();
+	bool ready;
+
+	crypto_hmac_hex(passphrase, hex_key, "seal", strlen("seal"));
+	ready = out &&
+		EVP_BytesToKey(EVP_aes_256_cbc(), EVP_sha256(), salt, (unsigned char *)passphrase,
+			(int)strlen(passphrase), 1, key, iv) > 0 &&
+		EVP_CipherInit_ex(out, EVP_aes_256_cbc(), NULL, key, iv, encrypt) == 1;
+	OPENSSL_cleanse(passphrase, sizeof(passphrase));
+	OPENSSL_cleanse(key, sizeof(key));
+	if (ready)
+		return out;
+	EVP_CIPHER_CTX_free(out);
+	return NULL;
+}
+
+/* Runs all bytes through the cipher; -1 when the end does not fit. */
+static int seal_run(
+	EVP_CIPHER_CTX *cipher, unsigned char *out, const unsigned char *data, size_t len)
+{
+	int first = 0, last = 0;
+
+	if (!cipher || len > INT32_MAX - SEAL_BLOCK ||
+		EVP_CipherUpdate(cipher, out, &first, data, (int)len) != 1 ||
+		EVP_CipherFinal_ex(cipher, out + first, &last) != 1) {
+		ERR_clear_error();
+		return -1;
+	}
+	return first + last;
+}
+
+unsigned char *crypto_seal(struct arena *arena, const struct secret *hex_key, const void *data,
+	size_t len, size_t *out_len)
+{
+	unsigned char *out = arena_alloc(arena, SEAL_HEAD + len + SEAL_BLOCK + 1);
+	CLEANUP(free_cipher)
+	EVP_CIPHER_CTX *cipher = NULL;
+	int done;
+
+	memcpy(out, seal_magic, SEAL_MAGIC);
+	crypto_random(out + SEAL_MAGIC, SEAL_SALT);
+	cipher = seal_cipher(hex_key, out + SEAL_MAGIC, true);
+	done = seal_run(cipher, out + SEAL_HEAD, data, len);
+	if (done < 0)
+		abort();
+	*out_len = SEAL_HEAD + (size_t)done;
+	return out;
+}
+
+char *crypto_unseal(struct arena *arena, const struct secret *hex_key, const void *data, size_t len,
+	size_t *out_len, struct error *err)
+{
+	const unsigned char *bytes = data;
+	CLEANUP(free_cipher)
+	EVP_CIPHER_CTX *cipher = NULL;
+	unsigned char *out;
+	int done;
+
+	if (len < SEAL_HEAD || memcmp(bytes, seal_magic, SEAL_MAGIC) != 0) {
+		error_set(err, ERR_INVALID, "the text is not sealed");
+		return NULL;
+	}
+	out = arena_alloc(arena, len + SEAL_BLOCK + 1);
+	cipher = seal_cipher(hex_key, bytes + SEAL_MAGIC, false);
+	done = seal_run(cipher, out, bytes + SEAL_HEAD, len - SEAL_HEAD);
+	if (done < 0) {
+		error_set(err, ERR_INVALID, "the text is sealed with another key");
+		return NULL;
+	}
+	out[done] = '\0';
+	*out_len = (size_t)done;
+	return (char *)out;
+}
+
 static bool cert_extend(X509 *cert, int nid, const char *value)
 {
 	X509V3_CTX context;

@@ -22,6 +22,17 @@ void crypto_hmac_hex(
 	char out[CRYPTO_SHA256_HEX], const struct secret *hex_key, const void *data, size_t len);
 
 /*
+ * Sealing with a cluster's key, in the form of `openssl enc -aes-256-cbc -md sha256` with the text
+ * HMAC(key, "seal") in hex as the passphrase: guests have no other tool. It hides, but proves
+ * nothing: who wrote it is told by the MAC around it. Bytes live in the arena, with a NUL behind
+ * them. Unsealing fails with INVALID: not sealed, or with another key.
+ */
+unsigned char *crypto_seal(struct arena *arena, const struct secret *hex_key, const void *data,
+	size_t len, size_t *out_len) MUST_CHECK;
+char *crypto_unseal(struct arena *arena, const struct secret *hex_key, const void *data, size_t len,
+	size_t *out_len, struct error *err) MUST_CHECK;
+
+/*
  * A cluster's CA for kubeadm: RSA 2048, CN kubernetes, CA:TRUE, keyCertSign, not before now - 24 h
  * (a guest's clock may lag), ten years. PEM texts. Takes up to a second of CPU.
  */

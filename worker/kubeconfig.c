@@ -30,6 +30,7 @@ int kubeconfig_open(char **text, size_t *len, struct arena *arena, const struct 
 	struct secret given, wanted;
 	const char *signed_text;
 	int64_t number;
+	char *sealed;
 	bool equal;
 
 	if (!str_eq(version, "v1") || rest || !str_to_int(seq, 0, SEQ_MAX, &number))
@@ -43,10 +44,11 @@ int kubeconfig_open(char **text, size_t *len, struct arena *arena, const struct 
 	secret_release(&wanted);
 	if (!equal)
 		return error_set(err, ERR_INVALID, "the kubeconfig message is not authentic");
-	*text = base64_decode(arena, body, len);
-	if (!*text)
+	sealed = base64_decode(arena, body, len);
+	if (!sealed)
 		return error_set(err, ERR_INVALID, "the kubeconfig message is not Base64");
-	return 0;
+	*text = crypto_unseal(arena, hex_key, sealed, *len, len, err);
+	return *text ? 0 : error_wrap(err, "the kubeconfig message");
 }
 
 /* One "-----BEGIN <label>-----" … "-----END <label>-----" block; the place behind it, or NULL. */

@@ -18,8 +18,8 @@ struct kubeconfig {
 
 /*
  * Reads a guest's message "v1 <seq> <base64> <mac>" (ExtraConfig guestinfo.cse.kubeconfig) and
- * proves with the cluster's key that VM `vm` wrote it; *text is the decoded body. INVALID says what
- * is wrong.
+ * proves with the cluster's key that VM `vm` wrote it. The body is sealed, since every process of a
+ * guest can read such keys; *text is what was sealed. INVALID says what is wrong.
  */
 int kubeconfig_open(char **text, size_t *len, struct arena *arena, const struct secret *hex_key,
 	const char *vm, const char *message, struct error *err) MUST_CHECK;

@@ -122,6 +122,20 @@ def test_a_message_that_tools_would_cut_is_not_sent(guest):
     assert not (guest.box / "guestinfo.cse.kubeconfig").exists()
 
 
+def test_the_kubeconfig_is_in_no_arguments_and_no_process_can_read_it(guest):
+    """vmtoolsd takes values as arguments only, and any process reads guestinfo: what goes there is sealed."""
+    secret = "client-key-data: " + "QUJD" * 100
+    guest.command("openssl", 'exec /usr/bin/openssl "$@"')
+    guest.run("seal | say_text kubeconfig", stdin=secret)
+    body = base64.b64decode(guest.message("kubeconfig").split()[2])
+    assert secret.encode() not in body
+    for text in (secret, encoded(secret), mac("seal"), KEY):
+        assert text not in guest.calls()
+    opened = subprocess.run(["openssl", "enc", "-d", "-aes-256-cbc", "-md", "sha256", "-pass",
+                             "pass:" + mac("seal")], input=body, capture_output=True, check=True)
+    assert opened.stdout.decode() == secret
+
+
 def test_inputs_are_taken_once_and_then_emptied(guest):
     (guest.state / "secret").unlink()
     (guest.box / "guestinfo.cse.data").write_text(encoded("name bmV3\n"))

@@ -18,9 +18,11 @@ static void publish_kubeconfig(const char *vm)
 		"clusters:\n- cluster:\n    certificate-authority-data: %s\nusers:\n- user:\n"
 		"    client-certificate-data: %s\n    client-key-data: %s\n",
 		cert, cert, base64_encode(arena, key_pem, strlen(key_pem)));
-	const char *body = base64_encode(arena, text, strlen(text));
-	const char *signed_text = arena_printf(arena, "kubeconfig|%s|3|%s", vm, body);
 	struct secret key = secret_new(hex, strlen(hex));
+	size_t len;
+	unsigned char *sealed = crypto_seal(arena, &key, text, strlen(text), &len);
+	const char *body = base64_encode(arena, sealed, len);
+	const char *signed_text = arena_printf(arena, "kubeconfig|%s|3|%s", vm, body);
 	char mac[CRYPTO_SHA256_HEX];
 
 	crypto_hmac_hex(mac, &key, signed_text, strlen(signed_text));

@@ -147,12 +147,44 @@ static void ca_is_what_kubeadm_takes(void **state)
 	arena_reset(&arena);
 }
 
+/* Guests seal with the openssl program, so that is what both directions are compared with. */
+static void sealing_is_what_openssl_does(void **state)
+{
+	static const char hex[] = "00112233445566778899aabbccddeeff", hello[] = "hello \1 world\n";
+	struct arena arena = {0};
+	struct secret key = secret_new(hex, strlen(hex)), other = secret_new("00", 2);
+	char passphrase[CRYPTO_SHA256_HEX];
+	unsigned char *sealed;
+	struct error err;
+	size_t len, opened_len;
+	const char *command, *opened;
+
+	(void)state;
+	crypto_hmac_hex(passphrase, &key, "seal", 4);
+	sealed = crypto_seal(&arena, &key, hello, strlen(hello), &len);
+	command = arena_printf(
+		&arena, "openssl enc -d -a -A -aes-256-cbc -md sha256 -pass pass:%s", passphrase);
+	opened = openssl(&arena, command, base64_encode(&arena, sealed, len));
+	assert_non_null(strstr(opened, hello));
+	opened = crypto_unseal(&arena, &key, sealed, len, &opened_len, &err);
+	assert_string_equal(opened, hello);
+	assert_int_equal(opened_len, strlen(hello));
+	assert_null(crypto_unseal(&arena, &other, sealed, len, &opened_len, &err));
+	assert_int_equal(err.code, ERR_INVALID);
+	for (size_t cut = 0; cut < len; cut++)
+		assert_null(crypto_unseal(&arena, &key, sealed, cut, &opened_len, &err));
+	secret_release(&key);
+	secret_release(&other);
+	arena_reset(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_match_known_values),
 		cmocka_unit_test(random_values_have_their_form),
 		cmocka_unit_test(ca_is_what_kubeadm_takes),
+		cmocka_unit_test(sealing_is_what_openssl_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

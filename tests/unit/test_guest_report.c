@@ -51,6 +51,16 @@ static const char *sign_text(
 	return sign(fixture, kind, vm, "4", base64_encode(&fixture->arena, text, strlen(text)));
 }
 
+static const char *sign_sealed(
+	struct fixture *fixture, const char *kind, const char *vm, const char *text)
+{
+	size_t len;
+	unsigned char *sealed =
+		crypto_seal(&fixture->arena, &fixture->key, text, strlen(text), &len);
+
+	return sign(fixture, kind, vm, "4", base64_encode(&fixture->arena, sealed, len));
+}
+
 static struct guest_report read_phase(
 	struct fixture *fixture, enum role role, const char *vm, const char *value)
 {
@@ -67,7 +77,7 @@ static void authentic_words_count(void **state)
 		.error = sign_text(fixture, "error", "mstr-1", "kubeadm\nfailed\x01"),
 		.report = sign_text(fixture, "report", "mstr-1",
 			"sans=IP:1.2.3.4,DNS:x\nnodes=mstr-1,node-2\nkubelet=v1.20.4\n"),
-		.kubeconfig = sign_text(fixture, "kubeconfig", "mstr-1", "apiVersion: v1"),
+		.kubeconfig = sign_sealed(fixture, "kubeconfig", "mstr-1", "apiVersion: v1"),
 	};
 	struct guest_report report = guest_report_read(
 		&fixture->arena, &fixture->key, "mstr-1", ROLE_CONTROL_PLANE, &values);

@@ -137,6 +137,16 @@ static void base64_must_be_strict(void **state)
 	}
 }
 
+static char *sealed(struct arena *arena, const char *key, const char *text)
+{
+	struct secret secret = secret_new(key, strlen(key));
+	size_t len;
+	unsigned char *bytes = crypto_seal(arena, &secret, text, strlen(text), &len);
+
+	secret_release(&secret);
+	return base64_encode(arena, bytes, len);
+}
+
 /* The message as the bootstrap makes it. */
 static char *message_of(struct arena *arena, const char *vm, const char *seq, const char *body)
 {
@@ -163,14 +173,17 @@ static void only_the_control_plane_itself_is_believed(void **state)
 {
 	CLEANUP(arena_reset)
 	struct arena arena = {0};
-	const char *body = b64(&arena, "hello");
+	const char *body = sealed(&arena, mac_key, "hello");
 	char *good = message_of(&arena, "mstr-ab12", "7", body), *text = NULL;
 	char *cut = arena_strdup(&arena, good), *changed = arena_strdup(&arena, good);
 	const char *const bad[] = {"", "v1", "v1 7", arena_printf(&arena, "v1 7 %s", body),
 		message_of(&arena, "node-ab12", "7", body), arena_printf(&arena, "v2%s", good + 2),
 		arena_printf(&arena, "v1 8%s", good + 4), arena_printf(&arena, "%s x", good), cut,
 		changed, message_of(&arena, "mstr-ab12", "-1", body),
-		message_of(&arena, "mstr-ab12", "7", "not*base64")};
+		message_of(&arena, "mstr-ab12", "7", "not*base64"),
+		message_of(&arena, "mstr-ab12", "7", b64(&arena, "hello")),
+		message_of(&arena, "mstr-ab12", "7", b64(&arena, "Salted__12345678")),
+		message_of(&arena, "mstr-ab12", "7", sealed(&arena, "00", "hello"))};
 	struct error err = {0};
 
 	(void)state;

@@ -243,7 +243,7 @@ static int run(char *const argv[], char **output)
 	return WEXITSTATUS(status);
 }
 
-/* Checks number and MAC of a message and returns its Base64 text decoded. */
+/* Checks number and MAC of a message and returns its text: decoded, and a kubeconfig opened. */
 static const char *message_text(const struct sim_vm *vm, const char *kind)
 {
 	char *copy =
@@ -257,9 +257,14 @@ static const char *message_text(const struct sim_vm *vm, const char *kind)
 	const char *made = arena_printf(&arena, "%s|%s|%s|%s", kind, vm->name, seq, text);
 	crypto_hmac_hex(mac, &key, made, strlen(made));
 	assert_string_equal(strtok_r(NULL, " ", &rest), mac);
-	secret_release(&key);
 	size_t len;
-	return base64_decode(&arena, text, &len);
+	const char *out = base64_decode(&arena, text, &len);
+	if (out && str_eq(kind, "kubeconfig")) {
+		struct error err;
+		out = crypto_unseal(&arena, &key, out, len, &len, &err);
+	}
+	secret_release(&key);
+	return out;
 }
 
 /* kubectl get nodes against a server with the kubeconfig that the guest published. */

@@ -54,7 +54,7 @@ phase_run() {
 publish_run() {
 	say_phase publish running
 	attempts publish
-	say_text kubeconfig <"$KUBECONFIG"
+	seal <"$KUBECONFIG" | say_text kubeconfig
 	say_text report <"$STATE/report"
 	say_phase publish 'done'
 }

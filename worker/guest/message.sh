@@ -87,6 +87,13 @@ say_text() {
 	message "$1" "$text" "$text"
 }
 
+# seal: hides standard input from everybody but the worker. Any process of a guest can read guestinfo,
+# and vmtoolsd takes values only as arguments, which every user of the guest sees.
+seal() {
+	openssl enc -aes-256-cbc -md sha256 -salt \
+		-pass "file:"<(hmac_hex "$(field "$STATE/secret" key)" seal)
+}
+
 # Whatever looks like a bootstrap token or a PEM body does not leave the guest.
 redact() {
 	sed -E -e 's/[a-z0-9]{6}\.[a-z0-9]{16}/***/g' -e 's/[A-Za-z0-9+\/=]{60,}/***/g'

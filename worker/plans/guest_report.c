@@ -4,6 +4,7 @@
 #include "common/base64.h"
 #include "common/crypto.h"
 #include "common/str.h"
+#include "worker/kubeconfig.h"
 
 #include <string.h>
 
@@ -142,6 +143,19 @@ static const char *line_value(struct arena *arena, const char *text, const char 
 	return "";
 }
 
+/* One that can be opened: it is handed out only later. */
+static bool has_kubeconfig(
+	struct arena *arena, const struct secret *key, const char *vm, const char *value)
+{
+	struct error ignored;
+	size_t len = 0;
+	char *text;
+
+	if (!value || strnlen(value, KUBECONFIG_MAX + 1) > KUBECONFIG_MAX)
+		return false;
+	return kubeconfig_open(&text, &len, arena, key, vm, value, &ignored) == 0 && len > 0;
+}
+
 struct guest_report guest_report_read(struct arena *arena, const struct secret *key, const char *vm,
 	enum role role, const struct guest_values *values)
 {
@@ -163,8 +177,7 @@ struct guest_report guest_report_read(struct arena *arena, const struct secret *
 		out.nodes = line_value(arena, text, "nodes");
 		out.kubelet = line_value(arena, text, "kubelet");
 	}
-	text = text_verified(arena, key, "kubeconfig", vm, values->kubeconfig, KUBECONFIG_MAX);
-	out.has_kubeconfig = text != NULL;
+	out.has_kubeconfig = has_kubeconfig(arena, key, vm, values->kubeconfig);
 	return out;
 }
 
