@@ -14,18 +14,14 @@
 
 enum { RECEIVE_MS = 500, CONFIRM_MS = 10000 };
 
-struct loop {
-	struct thread_ctx *ctx;
-	struct lag lag;
-};
-
 /* How late the pass began; what it took itself is not lag. */
-static void note_lag(struct loop *loop, const struct operation_message *message, int64_t took_ms)
+static void note_lag(
+	struct thread_ctx *ctx, const struct operation_message *message, int64_t took_ms)
 {
 	int64_t due;
 
-	if (vcd_now_ms(loop->ctx->vcd) && clock_parse_iso(message->due, &due))
-		lag_note(&loop->lag, vcd_now_ms(loop->ctx->vcd) - took_ms - due);
+	if (vcd_now_ms(ctx->vcd) && clock_parse_iso(message->due, &due))
+		lag_note(&ctx->shared->lag, vcd_now_ms(ctx->vcd) - took_ms - due);
 }
 
 /* A message of a newer program: kept on the longest rung, for a worker that knows it. */
@@ -59,17 +55,17 @@ static int refuse(struct thread_ctx *ctx, const struct delivery *delivery, const
 }
 
 /* One pass and its follow-up. -1: nothing may be acknowledged. */
-static int run(struct loop *loop, const struct delivery *delivery,
+static int run(struct thread_ctx *ctx, const struct delivery *delivery,
 	const struct operation_message *message, struct error *err)
 {
-	struct thread_ctx *ctx = loop->ctx;
 	int64_t start = clock_ms();
 	struct pass_result result;
 	struct error why;
 
-	if (pass_run(ctx, message, delivery->redelivered, loop->lag.average_ms, &result, &why))
+	if (pass_run(ctx, message, delivery->redelivered, lag_average_ms(&ctx->shared->lag),
+		    &result, &why))
 		return refuse(ctx, delivery, message->id, &why, err);
-	note_lag(loop, message, clock_ms() - start);
+	note_lag(ctx, message, clock_ms() - start);
 	if (!result.again)
 		return 0;
 	/* Its delivery lives on elsewhere already. */
@@ -79,9 +75,9 @@ static int run(struct loop *loop, const struct delivery *delivery,
 		ctx->bus, ctx->shared->config, &ctx->arena, &result.next, result.delay_ms, err);
 }
 
-static int handle_delivery(struct loop *loop, const struct delivery *delivery, struct error *err)
+static int handle_delivery(
+	struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
 {
-	struct thread_ctx *ctx = loop->ctx;
 	struct operation_message message;
 	struct error why;
 	int status;
@@ -97,7 +93,7 @@ static int handle_delivery(struct loop *loop, const struct delivery *delivery, s
 		log_context()->task = message.task;
 		log_context()->cluster = message.cluster;
 		log_context()->org = message.org;
-		status = run(loop, delivery, &message, err);
+		status = run(ctx, delivery, &message, err);
 	}
 	*log_context() = (struct log_context){.thread = ctx->name};
 	if (status)
@@ -109,28 +105,30 @@ static int handle_delivery(struct loop *loop, const struct delivery *delivery, s
 }
 
 /* 1 after a delivery, 0 when there was none, -1 when the connection is of no more use. */
-static int serve_one(struct loop *loop, int timeout_ms, struct error *err)
+static int serve_one(struct thread_ctx *ctx, int timeout_ms, struct error *err)
 {
-	struct thread_ctx *ctx = loop->ctx;
 	struct delivery delivery;
 	int got = bus_receive(ctx->bus, &ctx->arena,
 		(size_t)ctx->shared->config->limits_message_bytes, timeout_ms, &delivery, err);
 
-	if (got > 0 && handle_delivery(loop, &delivery, err))
+	if (got > 0 && handle_delivery(ctx, &delivery, err))
 		got = -1;
+	/* A thread without work proves that nothing waits. */
+	if (got == 0 && timeout_ms > 0)
+		lag_note(&ctx->shared->lag, 0);
 	arena_reset(&ctx->arena);
 	return got;
 }
 
-static int serve(struct loop *loop, struct error *err)
+static int serve(struct thread_ctx *ctx, struct error *err)
 {
-	while (!atomic_load(&loop->ctx->shared->stop))
-		if (serve_one(loop, RECEIVE_MS, err) < 0)
+	while (!atomic_load(&ctx->shared->stop))
+		if (serve_one(ctx, RECEIVE_MS, err) < 0)
 			return -1;
-	if (bus_cancel(loop->ctx->bus, err))
+	if (bus_cancel(ctx->bus, err))
 		return -1;
 	/* One may have been sent before the broker saw the cancel. */
-	return serve_one(loop, 0, err);
+	return serve_one(ctx, 0, err);
 }
 
 static bool open_connection(struct thread_ctx *ctx, unsigned *attempt)
@@ -164,7 +162,6 @@ static void warm(struct thread_ctx *ctx)
 void *operation_thread(void *data)
 {
 	struct thread_ctx *ctx = data;
-	struct loop loop = {.ctx = ctx};
 	unsigned attempt = 0;
 
 	log_context()->thread = ctx->name;
@@ -175,7 +172,7 @@ void *operation_thread(void *data)
 
 		if (!open_connection(ctx, &attempt))
 			continue;
-		if (serve(&loop, &err) < 0) {
+		if (serve(ctx, &err) < 0) {
 			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
 			connection_close(ctx);
 			connection_pause(ctx, attempt++);

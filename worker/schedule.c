@@ -25,5 +25,12 @@ int64_t schedule_delay_ms(const struct schedule *schedule, int64_t max_ms)
 
 void lag_note(struct lag *lag, int64_t late_ms)
 {
-	lag->average_ms += (larger(late_ms, 0) - lag->average_ms) / 8;
+	int64_t average = atomic_load(&lag->average_ms);
+
+	atomic_store(&lag->average_ms, average + (larger(late_ms, 0) - average) / 8);
+}
+
+int64_t lag_average_ms(const struct lag *lag)
+{
+	return atomic_load(&lag->average_ms);
 }

@@ -5,6 +5,8 @@
 
 #include "common/base.h"
 
+#include <stdatomic.h>
+
 struct schedule {
 	int64_t wait_ms;   /* what the step in hand usually needs */
 	int64_t waited_ms; /* how long the operation has stood there already */
@@ -19,10 +21,14 @@ struct schedule {
  */
 int64_t schedule_delay_ms(const struct schedule *schedule, int64_t max_ms) MUST_CHECK;
 
-/* Moving average of how late messages arrive: an eighth of each new sample; early counts as 0. */
+/*
+ * Moving average of how late messages arrive: an eighth of each new sample; early counts as 0. All
+ * threads share it; two samples at the same moment may count as one.
+ */
 struct lag {
-	int64_t average_ms;
+	_Atomic int64_t average_ms;
 };
 void lag_note(struct lag *lag, int64_t late_ms);
+int64_t lag_average_ms(const struct lag *lag);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "config/config.h"
 #include "worker/counters.h"
+#include "worker/schedule.h"
 
 #include <stdatomic.h>
 
@@ -32,6 +33,7 @@ struct shared {
 	_Atomic int requests_in_progress;
 	_Atomic int request_connections; /* request threads that are connected now */
 	_Atomic int64_t backlog;	 /* requests left that stood in the queue at connect */
+	struct lag lag;			 /* how late messages of operations arrive */
 	struct counters counters;
 	char worker_id[64]; /* "<host>-<pid>", for claims and logs */
 };
