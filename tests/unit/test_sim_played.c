@@ -148,7 +148,7 @@ static bool phase_is(const struct sim_vm *vm, const char *phase)
 	return strstr(shown(vm, "guestinfo.cse.phase"), phase) != NULL;
 }
 
-/* Checks the code of a message and returns its decoded text. */
+/* Checks the code of a message and returns its text: decoded, and a kubeconfig opened. */
 static const char *message_text(const struct sim_vm *vm, const char *kind)
 {
 	char *copy =
@@ -165,7 +165,11 @@ static const char *message_text(const struct sim_vm *vm, const char *kind)
 
 	crypto_hmac_hex(mac, &key, made, strlen(made));
 	assert_string_equal(strtok_r(NULL, " ", &rest), mac);
-	return base64_decode(&arena, text, &len);
+	const char *out = base64_decode(&arena, text, &len);
+	struct error err;
+
+	return out && str_eq(kind, "kubeconfig") ? crypto_unseal(&arena, &key, out, len, &len, &err)
+						 : out;
 }
 
 static void a_cluster_comes_up(void **state)

@@ -136,6 +136,19 @@ static void say_text(const struct play *play, const char *kind, const char *text
 	message(play, kind, encoded, encoded);
 }
 
+/* A text that only who knows the cluster's key may read. */
+static void say_sealed(const struct play *play, const char *kind, const char *text)
+{
+	const char *key = field(play->arena, play->disk->secret, "key");
+	CLEANUP(secret_release)
+	struct secret secret = secret_new(key, strlen(key));
+	size_t len;
+	unsigned char *sealed = crypto_seal(play->arena, &secret, text, strlen(text), &len);
+	const char *encoded = base64_encode(play->arena, sealed, len);
+
+	message(play, kind, encoded, encoded);
+}
+
 static enum outcome failed(struct play *play, const char *why)
 {
 	play->why = why;
@@ -261,7 +274,7 @@ static enum outcome phase_publish(struct play *play)
 	const char *external = data(play, "external");
 	size_t count;
 
-	say_text(play, "kubeconfig", kubeconfig(play));
+	say_sealed(play, "kubeconfig", kubeconfig(play));
 	say_text(play, "report",
 		arena_printf(play->arena,
 			"sans=DNS:kubernetes,DNS:%s,IP:%s%s%s\nnodes=%s\nkubelet=v%s\n",
