@@ -43,12 +43,12 @@ def wait_until(question, limit_s=30, pause_s=0.1, what="it"):
 class Process:
     """One program under test; its output goes to a log and must hold no sanitizer report."""
 
-    def __init__(self, name, arguments, folder, stdout=None):
+    def __init__(self, name, arguments, folder, **variables):
         self.name, self.folder = name, folder
         self.log = folder / (name + ".log")
         self.stdout = folder / (name + ".out")
         reports = folder / (name + ".sanitizer")
-        environment = dict(os.environ)
+        environment = {**os.environ, **variables}
         environment["ASAN_OPTIONS"] = f"log_path={reports}"
         environment["UBSAN_OPTIONS"] = f"log_path={reports}:print_stacktrace=1"
         with open(self.log, "ab") as log, open(self.stdout, "ab") as out:
@@ -134,10 +134,11 @@ class Broker:
 class Simulator(Process):
     def __init__(self, folder, broker, options):
         arguments = [VCDSIM, "--seed", SEED, "--dir", folder / "vcd", "--listen", "127.0.0.1:0",
-                     "--admin", "127.0.0.1:0", "--amqp-host", broker.env["HOST"],
-                     "--amqp-port", broker.env["PORT"], "--amqp-user", broker.env["USER"],
-                     "--amqp-password-file", broker.env["PASSWORD_FILE"],
-                     "--amqp-vhost", broker.env["VHOST"]]
+                     "--admin", "127.0.0.1:0"]
+        if broker:
+            arguments += ["--amqp-host", broker.env["HOST"], "--amqp-port", broker.env["PORT"],
+                          "--amqp-user", broker.env["USER"], "--amqp-vhost", broker.env["VHOST"],
+                          "--amqp-password-file", broker.env["PASSWORD_FILE"]]
         for name, value in options.items():
             arguments += ["--set", f"{name}={value}"]
         (folder / "vcd").mkdir()
@@ -179,13 +180,16 @@ class Simulator(Process):
 
 
 class Worker(Process):
+    program, variables = WORKER, {}
+
     def __init__(self, name, folder, cloud, timing, **changes):
+        broker = cloud.broker
         config = {
             "deployment": "e2e",
             "log": {"level": "debug"},
-            "broker": {"hosts": [cloud.broker.address], "user": cloud.broker.env["USER"],
-                       "vhost": cloud.broker.env["VHOST"], "heartbeat_s": 2,
-                       "password_file": cloud.broker.env["PASSWORD_FILE"], "tls": {"enabled": False}},
+            "broker": {"hosts": [broker.address], "user": broker.env["USER"],
+                       "vhost": broker.env["VHOST"], "heartbeat_s": 2,
+                       "password_file": broker.env["PASSWORD_FILE"], "tls": {"enabled": False}},
             "vcd": {"host": cloud.vcd.url.removeprefix("https://"), "ca_file": cloud.vcd.ca_file,
                     "user": "svc-cse@System", "password_file": str(cloud.password_file)},
             "catalog": {"org": "cse", "name": "cse-templates",
@@ -197,7 +201,7 @@ class Worker(Process):
         }
         path = folder / (name + ".yaml")
         path.write_text(json.dumps(config, indent=1))  # JSON is YAML
-        super().__init__(name, [WORKER, "run", "--config", path], folder)
+        super().__init__(name, [self.program, "run", "--config", path], folder, **self.variables)
 
     def events(self, name):
         """The log's lines of one event."""

@@ -113,7 +113,7 @@ static void problems_name_their_place(void **state)
 		{"timing: {cache: 600.001}\n", "8:17: timing.cache is \"600.001\", expected "
 					       "seconds from 0 to 600 (up to 3 decimals)"},
 		{"timing: {rungs: [1, 2, 3]}\n", "8:18: timing.rungs is \"3\", expected four "
-						 "times, seconds from 0.05 to 600 (up to 3 "
+						 "times, seconds from 0.01 to 600 (up to 3 "
 						 "decimals)"},
 	};
 

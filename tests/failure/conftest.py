@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a box per module that asks for one, or one for a single test."""
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+for folder in (HERE, HERE.parent / "e2e", HERE.parents[1] / "deploy"):
+    sys.path.insert(0, str(folder))
+
+from box import Box  # noqa: E402  (needs the paths above)
+
+
+@pytest.fixture(scope="session")
+def logs():
+    folder = os.environ.get("CSE_LOGS") or tempfile.mkdtemp(prefix="cse-failure-")
+    return pathlib.Path(folder)
+
+
+@pytest.fixture(scope="module")
+def box(request, logs):
+    """A box with one worker. A module may set BOX = {"workers": 2, "options": {...}}."""
+    box = Box(logs / request.module.__name__, **getattr(request.module, "BOX", {}))
+    yield box
+    box.stop()
+
+
+@pytest.fixture
+def new_box(request, logs):
+    """Makes boxes for one test, and ends them."""
+    boxes = []
+
+    def make(**wanted):
+        name = re.sub(r"\W+", "_", request.node.name)
+        boxes.append(Box(logs / f"{name}-{len(boxes)}", **wanted))
+        return boxes[-1]
+    yield make
+    for box in boxes:
+        box.stop()
