@@ -326,66 +326,89 @@ static void add_default_ports(struct config *config)
 	}
 }
 
-static int check_file(struct loader *loader, const struct param *param, const char *path)
-{
-	const char *origin = config_origin(loader->config, param->path);
-	struct stat st;
-
-	if (access(path, R_OK) < 0 || stat(path, &st) < 0) {
-		(void)error_sys(loader->err, ERR_INVALID, errno, "%s: %s is %s, expected %s",
-			origin, param->path, path, "a readable file");
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode))
-		return error_set(loader->err, ERR_INVALID,
-			"%s: %s is %s, which is no regular file, expected one", origin, param->path,
-			path);
-	if (param->type == PARAM_SECRET_FILE && (st.st_mode & S_IRWXO))
-		return error_set(loader->err, ERR_INVALID,
-			"%s: %s is %s with mode %04o, which others can use, expected mode 0600 or "
-			"0640: run chmod o= %s",
-			origin, param->path, path, (unsigned)(st.st_mode & 07777), path);
-	return 0;
-}
-
-static int check_files(struct loader *loader)
+bool config_file_at(const struct config *config, size_t index, struct config_file *out)
 {
 	for (const struct param *param = params; param->section || param->path; param++) {
 		const char *path;
 
 		if (!param->path || !param_is_file(param))
 			continue;
-		memcpy(&path, (const char *)loader->config + param->offset, sizeof(path));
-		if (path && check_file(loader, param, path) < 0)
-			return -1;
+		memcpy(&path, (const char *)config + param->offset, sizeof(path));
+		if (!path || index-- > 0)
+			continue;
+		*out = (struct config_file){
+			.key = param->path,
+			.path = path,
+			.origin = config_origin(config, param->path),
+			.secret = param->type == PARAM_SECRET_FILE,
+		};
+		return true;
 	}
+	return false;
+}
+
+int config_file_check(const struct config_file *file, struct error *err)
+{
+	struct stat st;
+
+	if (access(file->path, R_OK) < 0 || stat(file->path, &st) < 0) {
+		(void)error_sys(err, ERR_INVALID, errno, "%s: %s is %s, expected %s", file->origin,
+			file->key, file->path, "a readable file");
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID,
+			"%s: %s is %s, which is no regular file, expected one", file->origin,
+			file->key, file->path);
+	if (file->secret && (st.st_mode & S_IRWXO))
+		return error_set(err, ERR_INVALID,
+			"%s: %s is %s with mode %04o, which others can use, expected mode 0600 or "
+			"0640: run chmod o= %s",
+			file->origin, file->key, file->path, (unsigned)(st.st_mode & 07777),
+			file->path);
 	return 0;
 }
 
-static int read_secret(struct loader *loader, struct secret *out, const char *key, const char *path)
+static int check_files(const struct config *config, struct error *err)
 {
-	if (secret_read_file(out, path, loader->err) == 0)
-		return 0;
-	return error_wrap(loader->err, "%s: %s", config_origin(loader->config, key), key);
+	struct config_file file;
+
+	for (size_t i = 0; config_file_at(config, i, &file); i++)
+		if (config_file_check(&file, err) < 0)
+			return -1;
+	return 0;
 }
 
-static int load_all(struct loader *loader)
+static int read_secret(struct config *config, struct secret *out, const char *key, const char *path,
+	struct error *err)
+{
+	if (secret_read_file(out, path, err) == 0)
+		return 0;
+	return error_wrap(err, "%s: %s", config_origin(config, key), key);
+}
+
+int config_read_secrets(struct config *config, struct error *err)
+{
+	if (check_files(config, err) < 0 ||
+		read_secret(config, &config->broker_password, "broker.password_file",
+			config->broker_password_file, err) < 0)
+		return -1;
+	return read_secret(
+		config, &config->vcd_password, "vcd.password_file", config->vcd_password_file, err);
+}
+
+static int read_all(struct loader *loader)
 {
 	struct config *config = loader->config;
 
 	if (load_defaults(loader) < 0 || load_file(loader) < 0 || load_environment(loader) < 0 ||
-		check_required(loader) < 0 || config_check(config, loader->err) < 0 ||
-		check_files(loader) < 0)
+		check_required(loader) < 0 || config_check(config, loader->err) < 0)
 		return -1;
 	add_default_ports(config);
-	if (read_secret(loader, &config->broker_password, "broker.password_file",
-		    config->broker_password_file) < 0)
-		return -1;
-	return read_secret(
-		loader, &config->vcd_password, "vcd.password_file", config->vcd_password_file);
+	return 0;
 }
 
-int config_load(struct config *out, const char *path, struct error *err)
+int config_read(struct config *out, const char *path, struct error *err)
 {
 	struct loader loader = {.config = out, .file = path, .err = err};
 	size_t rows = 0;
@@ -395,11 +418,21 @@ int config_load(struct config *out, const char *path, struct error *err)
 	while (params[rows].section || params[rows].path)
 		rows++;
 	out->origins = arena_alloc(&out->arena, rows * sizeof(*out->origins));
-	status = load_all(&loader);
+	status = read_all(&loader);
 	arena_reset(&loader.scratch);
 	if (status < 0)
 		config_release(out);
 	return status;
+}
+
+int config_load(struct config *out, const char *path, struct error *err)
+{
+	if (config_read(out, path, err) < 0)
+		return -1;
+	if (config_read_secrets(out, err) == 0)
+		return 0;
+	config_release(out);
+	return -1;
 }
 
 void config_release(struct config *config)

@@ -57,6 +57,23 @@ struct config {
 int config_load(struct config *out, const char *path, struct error *err) MUST_CHECK;
 void config_release(struct config *config);
 
+/*
+ * The two halves of config_load: values only, without opening a file that they name; then those
+ * files, and the secrets out of them.
+ */
+int config_read(struct config *out, const char *path, struct error *err) MUST_CHECK;
+int config_read_secrets(struct config *config, struct error *err) MUST_CHECK;
+
+/* A file that a key names. Borrowed from the configuration. */
+struct config_file {
+	const char *key, *path, *origin;
+	bool secret; /* others must not be able to read it */
+};
+/* The index-th key that names a file and is set; false behind the last. */
+bool config_file_at(const struct config *config, size_t index, struct config_file *out) MUST_CHECK;
+/* INVALID: it cannot be read, is no regular file, or is a secret that others can use. */
+int config_file_check(const struct config_file *file, struct error *err) MUST_CHECK;
+
 /* Every key with its value and where it came from; secrets are not in the table. */
 void config_print(const struct config *config, FILE *out);
 /* The annotated example, generated from the table: config/cse-worker.yaml is this output. */
