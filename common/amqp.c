@@ -76,20 +76,10 @@ bool bus_is_blocked(const struct bus *bus)
 	return bus && bus->blocked;
 }
 
-/* The channel of declarations, opened again after a refusal closed it. */
-static int ready_to_declare(struct bus *bus, struct error *err)
-{
-	if (wire_alive(bus, err))
-		return -1;
-	if (bus->open[CHANNEL_DECLARE])
-		return 0;
-	return wire_open_channel(bus, CHANNEL_DECLARE, false, err);
-}
-
 int bus_declare_exchange(
 	struct bus *bus, const char *name, const char *type, bool passive, struct error *err)
 {
-	if (ready_to_declare(bus, err))
+	if (wire_ready_to_declare(bus, err))
 		return -1;
 	amqp_exchange_declare(bus->conn, CHANNEL_DECLARE, to_bytes(name), to_bytes(type), passive,
 		true, false, false, amqp_empty_table);
@@ -105,7 +95,7 @@ int bus_declare_queue(
 	bool exclusive = spec->kind == QUEUE_EXCLUSIVE;
 	amqp_queue_declare_ok_t *ok;
 
-	if (ready_to_declare(bus, err))
+	if (wire_ready_to_declare(bus, err))
 		return -1;
 	wire_queue_arguments(&arguments, spec);
 	ok = amqp_queue_declare(bus->conn, CHANNEL_DECLARE, to_bytes(spec->name), spec->passive,
@@ -120,7 +110,7 @@ int bus_declare_queue(
 int bus_bind(struct bus *bus, const char *queue, const char *exchange, const char *key,
 	struct error *err)
 {
-	if (ready_to_declare(bus, err))
+	if (wire_ready_to_declare(bus, err))
 		return -1;
 	amqp_queue_bind(bus->conn, CHANNEL_DECLARE, to_bytes(queue), to_bytes(exchange),
 		to_bytes(key), amqp_empty_table);

@@ -353,6 +353,15 @@ int wire_open_channel(struct bus *bus, int channel, bool confirms, struct error 
 	return wire_rpc(bus, channel, "switch confirms on", err);
 }
 
+int wire_ready_to_declare(struct bus *bus, struct error *err)
+{
+	if (wire_alive(bus, err))
+		return -1;
+	if (bus->open[CHANNEL_DECLARE])
+		return 0;
+	return wire_open_channel(bus, CHANNEL_DECLARE, false, err);
+}
+
 int wire_wait(struct bus *bus, amqp_frame_t *frame, int64_t deadline_ms, struct error *err)
 {
 	struct timeval left = to_timeval(deadline_ms - clock_ms());

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lower half of common/amqp.c: socket, login, frames. Only amqp.c and amqp_wire.c include it.
+ * The lower half of common/amqp.c: socket, login, frames. Only the amqp*.c files include it.
  *
  * librabbitmq queues frames that an RPC did not expect and hands them out first afterwards, so
  * every frame passes through wire_wait() and, when nobody waits for it, through wire_note().
@@ -32,6 +32,9 @@ int wire_open(struct bus *bus, const struct bus_options *options, const char *ho
 
 /* Opens a channel and, when wanted, switches its confirms on. */
 int wire_open_channel(struct bus *bus, int channel, bool confirms, struct error *err) MUST_CHECK;
+
+/* The channel of declarations, opened again after a refusal closed it. */
+int wire_ready_to_declare(struct bus *bus, struct error *err) MUST_CHECK;
 
 /* Closes the socket at once; everything held on it goes back to the broker. */
 void wire_drop(struct bus *bus);
