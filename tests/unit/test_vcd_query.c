@@ -130,7 +130,8 @@ static void assert_fault(const char *type, const char *body, int status, const c
 		.body = arena_strdup(&arena, body),
 		.body_len = strlen(body)};
 
-	assert_int_equal(fault_set(&vcd, &response, "vApp 1: read", &err), -1);
+	fault_read(&vcd, &response);
+	assert_int_equal(fault_set(&vcd, "vApp 1: read", &err), -1);
 	assert_string_equal(vcd.fault.minor, minor);
 	assert_string_equal(vcd.fault.message, message);
 	assert_string_equal(err.msg, text);

@@ -74,12 +74,9 @@ int vcd_call(
 	int failed = call->as.token ? send_with(vcd, call, call->as.token, out, err)
 				    : send_as_service(vcd, call, out, err);
 
-	vcd->fault = (struct vcd_fault){.minor = "", .message = ""};
 	if (failed)
 		return -1;
-	if (out->status < 200 || out->status > 299)
-		return fault_set(vcd, out, call->what, err);
-	return 0;
+	return vcd->fault.status ? fault_set(vcd, call->what, err) : 0;
 }
 
 /* An answer that cannot be read comes from something between us and VCD. */

@@ -13,6 +13,7 @@
 /* What VCD said when it refused; strings live in the arena, "" when unknown. */
 struct vcd_fault {
 	int status;
+	enum err_code code;
 	const char *minor, *message;
 };
 
@@ -41,7 +42,10 @@ struct vcd_call {
 
 /* vcd.c: the URL of a path or href; NULL with DENIED when its host is not VCD's. */
 const char *vcd_url(struct vcd *vcd, const char *path, const char *what, struct error *err);
-/* One exchange within the limits of vcd_begin, logged and counted; url and timeout are set here. */
+/*
+ * One exchange within the limits of vcd_begin, logged and counted; url and timeout are set here.
+ * Any status is a success here; vcd->fault says what it means.
+ */
 int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request, const char *what,
 	struct http_response *out, struct error *err) MUST_CHECK;
 /* Sleeps in small steps with ticks. False when the thread should stop or the time is up. */
@@ -57,6 +61,7 @@ bool vcd_api_at_least(const struct vcd *vcd, int major);
 int session_token(
 	struct vcd *vcd, struct secret *out, unsigned *generation, struct error *err) MUST_CHECK;
 const struct config *session_config(const struct vcd_shared *shared);
+const struct vcd_watch *session_watch(const struct vcd_shared *shared);
 /* VCD has answered 401 to the token of that generation: the next caller logs in again. */
 void session_forget(struct vcd_shared *shared, unsigned generation);
 
@@ -64,9 +69,10 @@ void session_forget(struct vcd_shared *shared, unsigned generation);
 int vcd_call(struct vcd *vcd, const struct vcd_call *call, struct http_response *out,
 	struct error *err) MUST_CHECK;
 
-/* fault.c: class and text for an answer that is not 2xx; fills vcd->fault, returns -1. */
-int fault_set(
-	struct vcd *vcd, const struct http_response *response, const char *what, struct error *err);
+/* fault.c: fills vcd->fault from an answer; one of 2xx is no fault. */
+void fault_read(struct vcd *vcd, const struct http_response *response);
+/* Class and text for vcd->fault; returns -1. */
+int fault_set(const struct vcd *vcd, const char *what, struct error *err);
 /* The class that VCD's codes stand for. Pure. */
 enum err_code fault_class(int status, const char *minor, const char *message);
 

@@ -81,21 +81,29 @@ static const char *without_id(const char *message)
 	return end ? end + 3 : message;
 }
 
-int fault_set(
-	struct vcd *vcd, const struct http_response *response, const char *what, struct error *err)
+void fault_read(struct vcd *vcd, const struct http_response *response)
 {
-	const char *shown;
+	struct vcd_fault *fault = &vcd->fault;
 
-	vcd->fault = (struct vcd_fault){.status = response->status, .minor = "", .message = ""};
+	*fault = (struct vcd_fault){.minor = "", .message = ""};
+	if (response->status >= 200 && response->status <= 299)
+		return;
+	fault->status = response->status;
 	if (response->body_len > 0 && response->body_len <= FAULT_MAX_BYTES) {
 		if (strstr(response->content_type, "json"))
 			read_json(vcd, response);
 		else
 			read_xml(vcd, response);
 	}
-	vcd->fault.message = without_id(vcd->fault.message);
-	shown = *vcd->fault.message ? vcd->fault.message : "no explanation";
-	return error_set(err, fault_class(response->status, vcd->fault.minor, vcd->fault.message),
-		"%s: VCD answered %d%s%s: %.*s", what, response->status,
-		*vcd->fault.minor ? " " : "", vcd->fault.minor, SHOWN_MAX, shown);
+	fault->message = without_id(fault->message);
+	fault->code = fault_class(fault->status, fault->minor, fault->message);
+}
+
+int fault_set(const struct vcd *vcd, const char *what, struct error *err)
+{
+	const struct vcd_fault *fault = &vcd->fault;
+	const char *shown = *fault->message ? fault->message : "no explanation";
+
+	return error_set(err, fault->code, "%s: VCD answered %d%s%s: %.*s", what, fault->status,
+		*fault->minor ? " " : "", fault->minor, SHOWN_MAX, shown);
 }

@@ -23,6 +23,7 @@ enum { REFUSED_PAUSE_MS = 30000, LOGOUT_MS = 2000, WAIT_STEP_MS = 250 };
 
 struct vcd_shared {
 	const struct config *config;
+	struct vcd_watch watch; /* constant once threads run */
 	pthread_mutex_t lock; /* protects everything below it; nothing is called while it is held */
 	pthread_cond_t changed;
 	struct secret token;   /* empty: not logged in */
@@ -52,6 +53,31 @@ struct vcd_shared *vcd_shared_new(const struct config *config)
 const struct config *session_config(const struct vcd_shared *shared)
 {
 	return shared->config;
+}
+
+const struct vcd_watch *session_watch(const struct vcd_shared *shared)
+{
+	return &shared->watch;
+}
+
+void vcd_shared_watch(struct vcd_shared *shared, const struct vcd_watch *watch)
+{
+	shared->watch = *watch;
+}
+
+int vcd_shared_ready(struct vcd_shared *shared, struct error *err)
+{
+	int status = 0;
+
+	pthread_mutex_lock(&shared->lock);
+	if (secret_empty(&shared->token)) {
+		*err = shared->failure;
+		status = -1;
+	}
+	pthread_mutex_unlock(&shared->lock);
+	if (status && err->code == ERR_NONE)
+		return error_set(err, ERR_TRANSIENT, "service session: not logged in yet");
+	return status;
 }
 
 /* Best effort: a session that stays behind ends by itself when idle. */
@@ -127,8 +153,8 @@ static int log_in(
 		return error_set(err, ERR_DENIED,
 			"%s: VCD refuses user %s; check vcd.user and vcd.password_file", what,
 			vcd->config->vcd_user);
-	if (response.status < 200 || response.status > 299)
-		return fault_set(vcd, &response, what, err);
+	if (vcd->fault.status)
+		return fault_set(vcd, what, err);
 	if (!*response.token)
 		return error_set(err, ERR_TRANSIENT, "%s: the answer has no token", what);
 	*out = secret_new(response.token, strlen(response.token));
@@ -194,6 +220,7 @@ static void publish(struct vcd_shared *shared, struct secret *token, struct secr
 
 static void renew(struct vcd *vcd)
 {
+	const struct vcd_watch *watch = session_watch(vcd->shared);
 	struct secret password = copy_password(vcd->shared);
 	struct secret token = {0};
 	struct error err = {0};
@@ -209,6 +236,8 @@ static void renew(struct vcd *vcd)
 			LOG_STR("reason", err.msg));
 	else
 		log_event(LOG_DEBUG, "session.started", LOG_STR("user", vcd->config->vcd_user));
+	if (watch->login)
+		watch->login(watch->data, !failed);
 	publish(vcd->shared, &token, &password, failed ? &err : NULL);
 }
 

@@ -177,12 +177,23 @@ static int64_t time_for(const struct vcd *vcd, const char *method)
 	return left > 0 ? left : 0;
 }
 
+static void tell_watch(
+	const struct vcd *vcd, const char *method, enum err_code code, int status, int64_t ms)
+{
+	const struct vcd_watch *watch = session_watch(vcd->shared);
+
+	if (watch->call)
+		watch->call(watch->data, code, status, strcmp(method, "GET") != 0, ms);
+}
+
 int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request, const char *what,
 	struct http_response *out, struct error *err)
 {
 	int64_t time_ms = time_for(vcd, request->method);
+	int64_t start_ms = clock_ms();
 
 	assert(vcd->arena);
+	vcd->fault = (struct vcd_fault){.minor = "", .message = ""};
 	*out = (struct http_response){0};
 	request->url = vcd_url(vcd, path, what, err);
 	if (!request->url)
@@ -194,9 +205,12 @@ int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request
 	vcd->calls++;
 	if (http_perform(vcd->http, vcd->arena, request, out, err) < 0) {
 		log_exchange(vcd, request, out, err);
+		tell_watch(vcd, request->method, err->code, 0, clock_ms() - start_ms);
 		return error_wrap(err, "%s", what);
 	}
+	fault_read(vcd, out);
 	log_exchange(vcd, request, out, NULL);
+	tell_watch(vcd, request->method, vcd->fault.code, out->status, clock_ms() - start_ms);
 	if (out->date_ms > 0)
 		vcd->now_ms = out->date_ms;
 	return 0;

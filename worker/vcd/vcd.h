@@ -39,6 +39,22 @@ struct vcd_answer {
 };
 
 struct vcd_shared *vcd_shared_new(const struct config *config) MUST_CHECK;
+
+/*
+ * Who counts: told of each call's end (the class of its answer, NONE for a good one; status 0:
+ * there was none) and of each login. Called by the thread that made the call.
+ */
+struct vcd_watch {
+	void (*call)(void *data, enum err_code code, int status, bool write, int64_t ms);
+	void (*login)(void *data, bool ok);
+	void *data;
+};
+/* Before the first call. */
+void vcd_shared_watch(struct vcd_shared *shared, const struct vcd_watch *watch);
+
+/* 0 while there is a service session; else -1, TRANSIENT, with what the last login said. */
+int vcd_shared_ready(struct vcd_shared *shared, struct error *err) MUST_CHECK;
+
 /* Logs the service session out (at most 2 s) and frees. */
 void vcd_shared_free(struct vcd_shared **shared);
 
