@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/slot.h"
 #include "worker/topology.h"
 
 #include <stdio.h>
@@ -37,26 +38,53 @@ static int connect_bus(struct thread_ctx *ctx, struct error *err)
 	return bus_connect(&ctx->bus, &options, err);
 }
 
+static int connect_and_consume(
+	struct thread_ctx *ctx, const char *queue, uint32_t *ready, struct error *err)
+{
+	if (connect_bus(ctx, err))
+		return -1;
+	if (topology_declare(ctx->bus, ctx->shared->config, &ctx->arena, ready, err))
+		return -1;
+	return bus_consume(ctx->bus, queue, err);
+}
+
 int connection_open(struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err)
 {
+	struct counters *counters = &ctx->shared->counters;
 	uint32_t ready = 0;
 
 	connection_close(ctx);
-	if (connect_bus(ctx, err))
-		return -1;
-	if (topology_declare(ctx->bus, ctx->shared->config, &ctx->arena, &ready, err) ||
-		bus_consume(ctx->bus, queue, err)) {
+	if (connect_and_consume(ctx, queue, &ready, err)) {
+		counter_add(counters, COUNTER_BROKER_UNREACHABLE, 1);
 		connection_close(ctx);
 		return -1;
 	}
+	counter_add(counters, COUNTER_BROKER_CONNECTED, 1);
+	counter_add(counters, COUNTER_BROKER_RECONNECT, ctx->was_connected);
+	ctx->was_connected = true;
+	slot_set_consuming(ctx, true);
 	if (backlog)
 		*backlog = ready;
 	return 0;
 }
 
+void connection_note_blocked(struct thread_ctx *ctx)
+{
+	struct counters *counters = &ctx->shared->counters;
+	bool blocked = bus_is_blocked(ctx->bus);
+
+	if (blocked == ctx->blocked)
+		return;
+	ctx->blocked = blocked;
+	counter_add(counters, COUNTER_BROKER_BLOCKED, blocked);
+	counter_add(counters, COUNTER_BROKER_BLOCKED_NOW, blocked ? 1 : -1);
+}
+
 void connection_close(struct thread_ctx *ctx)
 {
+	slot_set_consuming(ctx, false);
 	bus_free(&ctx->bus);
+	connection_note_blocked(ctx);
 }
 
 static unsigned random_below(unsigned limit)
@@ -83,6 +111,8 @@ void connection_pause(struct thread_ctx *ctx, unsigned attempt)
 bool connection_tick(void *data)
 {
 	struct thread_ctx *ctx = data;
+	bool alive = bus_tick(ctx->bus);
 
-	return bus_tick(ctx->bus);
+	connection_note_blocked(ctx);
+	return alive;
 }

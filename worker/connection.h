@@ -13,6 +13,9 @@
 int connection_open(
 	struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err) MUST_CHECK;
 
+/* Counts when the broker begins or ends to block publishing; call it now and then. */
+void connection_note_blocked(struct thread_ctx *ctx);
+
 /* Ends the connection: politely when it is healthy. */
 void connection_close(struct thread_ctx *ctx);
 

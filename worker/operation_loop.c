@@ -9,6 +9,7 @@
 #include "worker/park.h"
 #include "worker/pass.h"
 #include "worker/schedule.h"
+#include "worker/slot.h"
 #include "worker/topology.h"
 #include "worker/vcd/vcd.h"
 
@@ -48,24 +49,56 @@ static int refuse(struct thread_ctx *ctx, const struct delivery *delivery, const
 {
 	log_event(LOG_ERROR, "operation.unreadable", LOG_STR("id", id),
 		LOG_STR("class", error_name(why->code)), LOG_STR("reason", why->msg));
+	counter_add(&ctx->shared->counters, COUNTER_PASS_UNREADABLE, 1);
 	if (why->code == ERR_FORMAT)
 		return keep_unknown(ctx, delivery, err);
-	return park_request(
-		ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, why->msg, err);
+	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, why->msg, err))
+		return -1;
+	counter_add(&ctx->shared->counters, COUNTER_PARKED_OPERATION, 1);
+	return 0;
 }
 
-/* One pass and its follow-up. -1: nothing may be acknowledged. */
+/* What came of a pass, counted and said in one word. */
+static const char *note_pass(
+	struct thread_ctx *ctx, const struct pass_result *result, int64_t took_ms)
+{
+	enum counter row = COUNTER_PASS_LAST;
+	const char *word = "last";
+
+	if (result->again && result->next.attempt > 0) {
+		row = COUNTER_PASS_RETRY;
+		word = "retry";
+	} else if (result->again) {
+		row = COUNTER_PASS_AGAIN;
+		word = "again";
+	}
+	counter_add(&ctx->shared->counters, row, 1);
+	timing_note(&ctx->shared->counters, TIMING_PASS, took_ms);
+	return word;
+}
+
+/* One pass and its follow-up; *outcome is one word. -1: nothing may be acknowledged. */
 static int run(struct thread_ctx *ctx, const struct delivery *delivery,
-	const struct operation_message *message, struct error *err)
+	const struct operation_message *message, const char **outcome, struct error *err)
 {
 	int64_t start = clock_ms();
 	struct pass_result result;
 	struct error why;
+	int64_t took_ms;
 
+	slot_begin(ctx, ctx->shared->config->timing_pass);
+	slot_set_pass(ctx, operation_name(message->operation), message->task, message->cluster,
+		message->pass);
 	if (pass_run(ctx, message, delivery->redelivered, lag_average_ms(&ctx->shared->lag),
-		    &result, &why))
+		    &result, &why)) {
+		*outcome = "unreadable";
+		slot_set_publishing(ctx);
 		return refuse(ctx, delivery, message->id, &why, err);
-	note_lag(ctx, message, clock_ms() - start);
+	}
+	took_ms = clock_ms() - start;
+	note_lag(ctx, message, took_ms);
+	*outcome = note_pass(ctx, &result, took_ms);
+	slot_set_publishing(ctx);
 	if (!result.again)
 		return 0;
 	/* Its delivery lives on elsewhere already. */
@@ -80,6 +113,7 @@ static int handle_delivery(
 {
 	struct operation_message message;
 	struct error why;
+	const char *outcome = "unreadable";
 	int status;
 
 	if (delivery->too_large) {
@@ -93,8 +127,11 @@ static int handle_delivery(
 		log_context()->task = message.task;
 		log_context()->cluster = message.cluster;
 		log_context()->org = message.org;
-		status = run(ctx, delivery, &message, err);
+		status = run(ctx, delivery, &message, &outcome, err);
+		if (status)
+			counter_add(&ctx->shared->counters, COUNTER_PASS_LOST, 1);
 	}
+	slot_end(ctx, status ? "lost" : outcome);
 	*log_context() = (struct log_context){.thread = ctx->name};
 	if (status)
 		return -1;
@@ -111,6 +148,7 @@ static int serve_one(struct thread_ctx *ctx, int timeout_ms, struct error *err)
 	int got = bus_receive(ctx->bus, &ctx->arena,
 		(size_t)ctx->shared->config->limits_message_bytes, timeout_ms, &delivery, err);
 
+	connection_note_blocked(ctx);
 	if (got > 0 && handle_delivery(ctx, &delivery, err))
 		got = -1;
 	/* A thread without work proves that nothing waits. */

@@ -6,7 +6,9 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/connection.h"
+#include "worker/count.h"
 #include "worker/schedule.h"
+#include "worker/slot.h"
 #include "worker/task_record.h"
 #include "worker/vcd/vcd.h"
 
@@ -86,6 +88,7 @@ static int pass_claim(struct work *work, const struct step *step, struct error *
 {
 	struct pass *pass = (struct pass *)work;
 
+	slot_set_step(work->ctx, step->name);
 	if (clock_ms() >= work->mutate_until_ms)
 		return 1;
 	if (pass->claimed)
@@ -218,6 +221,7 @@ static void pass_end(struct pass *pass, const char *text, const char *cause)
 		pass_retry(pass, NULL, &err);
 		return;
 	}
+	count_operation(work->ctx->shared, pass->details.op, cause != NULL);
 	log_event(cause ? LOG_WARN : LOG_INFO, cause ? "operation.failed" : "operation.done",
 		LOG_STR("operation", operation_name(pass->details.op)),
 		LOG_INT("pass", pass->message->pass),

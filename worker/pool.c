@@ -5,9 +5,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/catalog.h"
+#include "worker/count.h"
 #include "worker/identity.h"
 #include "worker/operation_loop.h"
 #include "worker/request_loop.h"
+#include "worker/slot.h"
 #include "worker/vcd/vcd.h"
 
 #include <pthread.h>
@@ -43,14 +45,19 @@ static void set_worker_id(struct shared *shared)
 
 static void pool_init(struct pool *pool, const struct config *config)
 {
+	struct vcd_watch watch = count_vcd(&pool->shared);
+
 	*pool = (struct pool){
 		.count = (size_t)(config->threads_request + config->threads_operation)};
 	pool->shared.config = config;
 	set_worker_id(&pool->shared);
 	pool->shared.vcd = vcd_shared_new(config);
+	vcd_shared_watch(pool->shared.vcd, &watch);
 	pool->shared.identities = identity_cache_new(config);
 	pool->shared.templates = template_cache_new();
 	pool->threads = xcalloc(pool->count, sizeof(*pool->threads));
+	pool->shared.slots = slots_new(pool->count);
+	pool->shared.slot_count = pool->count;
 }
 
 static void pool_release(struct pool *pool)
@@ -58,6 +65,7 @@ static void pool_release(struct pool *pool)
 	template_cache_free(&pool->shared.templates);
 	identity_cache_free(&pool->shared.identities);
 	vcd_shared_free(&pool->shared.vcd);
+	slots_free(&pool->shared.slots, pool->shared.slot_count);
 	free(pool->threads);
 }
 
@@ -71,6 +79,8 @@ static void start_thread(struct pool *pool, size_t index)
 	thread->ctx.shared = &pool->shared;
 	snprintf(thread->ctx.name, sizeof(thread->ctx.name), "%s-%zu",
 		request ? "request" : "operation", request ? index : index - requests);
+	slot_assign(
+		&thread->ctx, &pool->shared.slots[index], request ? SLOT_REQUEST : SLOT_OPERATION);
 	status = pthread_create(
 		&thread->id, NULL, request ? request_thread : operation_thread, &thread->ctx);
 	if (status != 0) {

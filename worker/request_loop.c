@@ -7,10 +7,12 @@
 #include "common/str.h"
 #include "worker/accept.h"
 #include "worker/connection.h"
+#include "worker/count.h"
 #include "worker/envelope.h"
 #include "worker/park.h"
 #include "worker/reply.h"
 #include "worker/route.h"
+#include "worker/slot.h"
 #include "worker/slow.h"
 #include "worker/topology.h"
 #include "worker/vcd/vcd.h"
@@ -73,11 +75,14 @@ static void refuse(struct thread_ctx *ctx, struct job *job, const char *reason)
 	struct error err;
 
 	job->malformed = true;
+	slot_set_publishing(ctx);
 	log_event(LOG_WARN, "request.malformed", LOG_STR("reason", reason),
 		LOG_INT("bytes", job->delivery->body_len));
 	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, job->delivery,
 		    job->envelope.request.id, reason, &err))
 		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
+	else
+		counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
 	reply_set_malformed(&job->reply, reason);
 }
 
@@ -118,19 +123,26 @@ static void send_reply(struct thread_ctx *ctx, struct job *job)
 
 	message.body = reply_encode(&ctx->arena, job->envelope.request.id, &job->reply);
 	message.body_len = strlen(message.body);
-	if (bus_reply(ctx->bus, &message, left > REPLY_MIN_MS ? (int)left : REPLY_MIN_MS, &err))
+	if (bus_reply(ctx->bus, &message, left > REPLY_MIN_MS ? (int)left : REPLY_MIN_MS, &err)) {
+		counter_add(&ctx->shared->counters, COUNTER_REPLY_LOST, 1);
 		log_event(LOG_WARN, "reply.lost", LOG_STR("exchange", message.exchange),
 			LOG_STR("reason", err.msg));
+	}
 }
 
-static void log_done(const struct job *job)
+static void note_done(struct thread_ctx *ctx, const struct job *job)
 {
 	const struct request *request = &job->envelope.request;
+	int64_t took_ms = clock_ms() - request->received_ms;
 
+	if (job->malformed) {
+		counter_add(&ctx->shared->counters, COUNTER_REQUEST_MALFORMED, 1);
+		return;
+	}
+	count_request(ctx->shared, job->reply.status, took_ms);
 	log_event(LOG_INFO, "request.done", LOG_STR("method", request->method),
 		LOG_STR("path", request->path), LOG_INT("status", job->reply.status),
-		LOG_INT("ms", clock_ms() - request->received_ms),
-		LOG_INT("redelivered", request->redelivered));
+		LOG_INT("ms", took_ms), LOG_INT("redelivered", request->redelivered));
 }
 
 static void handle_request(struct thread_ctx *ctx, const struct delivery *delivery, bool old)
@@ -138,12 +150,13 @@ static void handle_request(struct thread_ctx *ctx, const struct delivery *delive
 	struct job job = {.delivery = delivery, .old = old};
 
 	job.envelope.request = (struct request){.id = "", .received_ms = clock_ms()};
-	atomic_fetch_add(&ctx->shared->requests_in_progress, 1);
+	slot_begin(ctx, ctx->shared->config->timing_reply);
+	counter_add(&ctx->shared->counters, COUNTER_REQUESTS_NOW, 1);
 	work_on(ctx, &job);
 	send_reply(ctx, &job);
-	atomic_fetch_sub(&ctx->shared->requests_in_progress, 1);
-	if (!job.malformed)
-		log_done(&job);
+	counter_add(&ctx->shared->counters, COUNTER_REQUESTS_NOW, -1);
+	note_done(ctx, &job);
+	slot_end(ctx, job.malformed ? "malformed" : "answered");
 	reply_release(&job.reply);
 	envelope_release(&job.envelope);
 	log_context()->request_id = NULL;
@@ -155,10 +168,13 @@ static void park_unanswerable(struct thread_ctx *ctx, const struct delivery *del
 {
 	struct error err;
 
+	counter_add(&ctx->shared->counters, COUNTER_REQUEST_NO_REPLY_TO, 1);
 	log_event(LOG_WARN, "request.no_reply_to", LOG_INT("bytes", delivery->body_len));
 	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, "",
 		    "no reply_to: nobody waits for the answer", &err))
 		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
+	else
+		counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
 }
 
 /* Counts down what stood in the queue when the first thread connected. */
@@ -194,6 +210,7 @@ static int serve_one(struct thread_ctx *ctx, int timeout_ms, struct error *err)
 	int got = bus_receive(ctx->bus, &ctx->arena,
 		(size_t)ctx->shared->config->limits_message_bytes, timeout_ms, &delivery, err);
 
+	connection_note_blocked(ctx);
 	if (got > 0 && handle_delivery(ctx, &delivery, err))
 		got = -1;
 	arena_recycle(&ctx->arena);

@@ -19,6 +19,7 @@ struct vcd;
 struct vcd_shared;
 struct identity_cache;
 struct template_cache;
+struct slot;
 
 enum { ORG_SLOTS = 64 };
 
@@ -30,18 +31,22 @@ struct shared {
 	_Atomic bool stop;		   /* SIGTERM: finish what is held, take nothing new */
 	_Atomic int slow_requests; /* threads now in handlers that call VCD more than once */
 	_Atomic int slow_by_org[ORG_SLOTS]; /* the same, by hash of the org */
-	_Atomic int requests_in_progress;
-	_Atomic int request_connections; /* request threads that are connected now */
-	_Atomic int64_t backlog;	 /* requests left that stood in the queue at connect */
-	struct lag lag;			 /* how late messages of operations arrive */
+	_Atomic int request_connections;    /* request threads that are connected now */
+	_Atomic int64_t backlog;	    /* requests left that stood in the queue at connect */
+	struct lag lag;			    /* how late messages of operations arrive */
 	struct counters counters;
+	struct slot *slots; /* one of each thread (mutex inside); NULL: none */
+	size_t slot_count;
 	char worker_id[64]; /* "<host>-<pid>", for claims and logs */
 };
 
 struct thread_ctx {
 	struct shared *shared;
 	char name[32];	    /* "request-3", for logs */
+	struct slot *slot;  /* what it does now, for others to read; NULL: untold */
 	struct bus *bus;    /* NULL while not connected */
+	bool was_connected; /* so the next connection is a reconnect */
+	bool blocked;	    /* the broker's block was counted */
 	struct vcd *vcd;    /* made on first use */
 	struct arena arena; /* reset after each message */
 };

@@ -37,7 +37,8 @@ static void describe_process(struct json_object *body, struct shared *shared)
 	json_set_str(body, "python", "none: cse-worker " CSE_VERSION);
 	json_set_int(body, "all_consumer_threads", config->threads_request);
 	json_set_int(body, "all_threads", config->threads_request + config->threads_operation);
-	json_set_int(body, "requests_in_progress", atomic_load(&shared->requests_in_progress));
+	json_set_int(
+		body, "requests_in_progress", counter_get(&shared->counters, COUNTER_REQUESTS_NOW));
 	json_set_str(body, "config_file", "");
 	json_set_str(body, "status", atomic_load(&shared->stop) ? "Shutting down" : "Running");
 }
