@@ -23,6 +23,7 @@ static void mark_cut(struct error *err, size_t wanted)
 		memcpy(err->msg + sizeof(err->msg) - 4, "...", 4);
 }
 
+PRINTF_LIKE(3, 0)
 static size_t format(struct error *err, size_t at, const char *fmt, va_list args)
 {
 	int len = vsnprintf(err->msg + at, sizeof(err->msg) - at, fmt, args);
