@@ -12,7 +12,7 @@ usage() {
 build=(gcc libc6-dev cmake ninja-build pkg-config librabbitmq-dev libcurl4-openssl-dev libjson-c-dev
 	libssl-dev libyaml-dev libxml2-dev libmicrohttpd-dev openssl)
 simulator=(libcmocka-dev bubblewrap rabbitmq-server python3 python3-yaml curl jq procps)
-test=(git python3-pytest python3-pika pmccabe shellcheck clang-format)
+test=(clang libclang-rt-dev git python3-pytest python3-pika pmccabe shellcheck clang-format)
 
 wanted=()
 for group in "$@"; do

@@ -4,11 +4,13 @@
 # its last line how many passed, failed and were skipped.
 #
 #   tests/run.sh              everything
-#   tests/run.sh STAGE...     some of: lint build release unit e2e
+#   tests/run.sh STAGE...     some of: lint build release fuzz unit failure e2e tsan
+#
+# FUZZ_SECONDS=20             how long each fuzz target runs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-stages=${*:-lint build release unit e2e}
+stages=${*:-lint build release fuzz unit failure e2e tsan}
 logs=$PWD/build/test-logs
 python=/usr/bin/python3 # Debian's: the test packages belong to it
 jobs=2
@@ -72,8 +74,27 @@ PYTHON
 		"$1" $((total - bad - left_out)) "$total" "$left_out"
 }
 
-build() { # PRESET
-	cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
+build() { # PRESET [TARGET...]
+	local preset=$1
+	shift
+	cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}
+}
+
+# Runs a command with the address of a broker of its own in the environment.
+with_broker() { # COMMAND...
+	local status=0
+	broker=$(mktemp -d)
+	deploy/rabbitmq.sh start "$broker" || return 1
+	(
+		# shellcheck disable=SC1091 # written just now
+		. "$broker/broker.env"
+		export CSE_TEST_BROKER=$HOST:$PORT CSE_TEST_BROKER_USER=$USER CSE_TEST_BROKER_VHOST=$VHOST
+		CSE_TEST_BROKER_PASSWORD=$(cat "$PASSWORD_FILE")
+		export CSE_TEST_BROKER_PASSWORD
+		"$@"
+	) || status=$?
+	clean_up
+	return $status
 }
 
 run_lint() {
@@ -85,18 +106,40 @@ run_lint() {
 
 # Unit tests, the simulator's own tests and those against a real broker.
 run_unit() {
-	broker=$(mktemp -d)
-	check "start a broker" deploy/rabbitmq.sh start "$broker" || return 0
-	(
-		# shellcheck disable=SC1091 # written just now
-		. "$broker/broker.env"
-		export CSE_TEST_BROKER=$HOST:$PORT CSE_TEST_BROKER_USER=$USER CSE_TEST_BROKER_VHOST=$VHOST
-		CSE_TEST_BROKER_PASSWORD=$(cat "$PASSWORD_FILE")
-		export CSE_TEST_BROKER_PASSWORD
-		ctest --preset dev --output-junit "$logs/ctest.xml"
-	) >"$logs/ctest.log" 2>&1 || grep -A 40 -E '^\[  FAILED|\*\*\*' "$logs/ctest.log" | tail -n 80 || true
+	with_broker ctest --preset dev --output-junit "$logs/ctest.xml" >"$logs/ctest.log" 2>&1 ||
+		grep -A 40 -E '^\[  FAILED|\*\*\*' "$logs/ctest.log" | tail -n 80 || true
 	count "unit, simulator, broker tests" "$logs/ctest.xml"
-	clean_up
+}
+
+# Two targets at a time; what makes one fail is kept beside its log.
+run_fuzz() {
+	local target
+	local -a targets
+	check "build fuzz" build fuzz || return 0
+	mapfile -t targets < <(find tests/fuzz/corpus -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)
+	mkdir -p "$logs/fuzz"
+	printf '%s\n' "${targets[@]}" | xargs -P "$jobs" -n 1 tests/fuzz/run.sh build/fuzz "$logs/fuzz" || true
+	for target in "${targets[@]}"; do
+		check "fuzz $target" tests/fuzz/verdict.sh "$logs/fuzz/$target.log" || true
+	done
+}
+
+# What runs in many threads, once more under the thread sanitizer.
+run_tsan() {
+	check "build tsan" build tsan cse-worker vcdsim test_broker_amqp test_broker_requests || return 0
+	check "broker tests, threads" with_broker ctest --preset tsan -L broker || true
+	CSE_BUILD=$PWD/build/tsan CSE_LOGS=$logs/tsan "$python" -m pytest -p no:cacheprovider -q \
+		tests/e2e/test_main_job.py --junitxml "$logs/tsan.xml" >"$logs/tsan.log" 2>&1 ||
+		tail -n 80 "$logs/tsan.log"
+	count "end-to-end tests, threads" "$logs/tsan.xml"
+}
+
+# The worker beside a broker that fails as the tests decide.
+run_failure() {
+	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/failure "$python" -m pytest -p no:cacheprovider -q \
+		tests/failure --junitxml "$logs/failure.xml" >"$logs/failure.log" 2>&1 ||
+		tail -n 80 "$logs/failure.log"
+	count "failure tests" "$logs/failure.xml"
 }
 
 run_e2e() {
@@ -119,18 +162,22 @@ export PYTHONDONTWRITEBYTECODE=1
 rm -rf "$logs"
 mkdir -p "$logs/sanitizer" "$logs/e2e"
 export ASAN_OPTIONS=log_path=$logs/sanitizer/asan
+export TSAN_OPTIONS=log_path=$logs/sanitizer/tsan:second_deadlock_stack=1
 export UBSAN_OPTIONS=log_path=$logs/sanitizer/ubsan:print_stacktrace=1
 
 deploy/packages.sh build test
 has lint && run_lint
 built=no
-if has build || has unit || has e2e; then
+if has build || has unit || has failure || has e2e || has tsan; then
 	check "build dev" build dev && built=yes
 fi
 has release && { check "build release" build release || true; }
+has fuzz && run_fuzz
 if [ "$built" = yes ]; then
 	has unit && run_unit
+	has failure && run_failure
 	has e2e && run_e2e
+	has tsan && run_tsan
 	check "memory checks" check_sanitizers || true
 fi
 

@@ -50,6 +50,7 @@ class Process:
         reports = folder / (name + ".sanitizer")
         environment = {**os.environ, **variables}
         environment["ASAN_OPTIONS"] = f"log_path={reports}"
+        environment["TSAN_OPTIONS"] = f"log_path={reports}:second_deadlock_stack=1"
         environment["UBSAN_OPTIONS"] = f"log_path={reports}:print_stacktrace=1"
         with open(self.log, "ab") as log, open(self.stdout, "ab") as out:
             self.popen = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL,

@@ -21,8 +21,32 @@ static const char *sealed(
 	return arena_printf(arena, "v1 1 %s %s", rest, mac);
 }
 
-/* Five lines: the four values a guest may set, and the data it was given. The first byte says
- * whether they are sealed with the cluster's key. */
+/* Whoever said it: nothing is missing, and nothing in it could change a terminal or a log. */
+static void check_report(struct arena *arena, const struct secret *key, enum role role,
+	const struct guest_values *said)
+{
+	struct guest_report report = guest_report_read(arena, key, vm, role, said);
+
+	FUZZ_REQUIRE(report.error && report.sans && report.nodes && report.kubelet);
+	for (const char *c = report.error; *c; c++)
+		FUZZ_REQUIRE((unsigned char)*c >= ' ' || *c == '\n' || *c == '\t');
+}
+
+static void check_kubeconfig(struct arena *arena, const struct secret *key, const char *value)
+{
+	struct kubeconfig config;
+	struct error err = {0};
+	char *text;
+	size_t len;
+
+	if (value && kubeconfig_open(&text, &len, arena, key, vm, value, &err) == 0)
+		(void)kubeconfig_read(&config, arena, text, len, &err);
+}
+
+/*
+ * Five lines: the four values a guest may set, and the data it was given. The first byte says
+ * whether they are sealed with the cluster's key.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const kinds[] = {"phase", "error", "report", "kubeconfig"};
@@ -33,27 +57,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *values[5] = {0};
 	struct guest_values said;
 	struct node_data told;
-	struct kubeconfig config;
-	struct error err = {0};
-	char *text;
 	size_t len;
 
 	for (size_t i = 0; i < 5 && (piece = str_next(&rest, '\n', &len)); i++) {
 		values[i] = arena_strndup(&arena, piece, len);
-		if (seal && i < 4)
+		if (seal && i < ARRAY_LEN(kinds))
 			values[i] = sealed(&arena, &key, kinds[i], values[i]);
 	}
 	said = (struct guest_values){values[0], values[1], values[2], values[3]};
-	for (int role = ROLE_CONTROL_PLANE; role <= ROLE_WORKER; role++) {
-		struct guest_report report =
-			guest_report_read(&arena, &key, vm, (enum role)role, &said);
-
-		FUZZ_REQUIRE(report.error && report.sans && report.nodes && report.kubelet);
-		for (const char *c = report.error; *c; c++)
-			FUZZ_REQUIRE((unsigned char)*c >= ' ' || *c == '\n' || *c == '\t');
-	}
-	if (values[3] && kubeconfig_open(&text, &len, &arena, &key, vm, values[3], &err) == 0)
-		(void)kubeconfig_read(&config, &arena, text, len, &err);
+	check_report(&arena, &key, ROLE_CONTROL_PLANE, &said);
+	check_report(&arena, &key, ROLE_WORKER, &said);
+	check_kubeconfig(&arena, &key, values[3]);
 	if (values[4])
 		(void)node_data_decode(&told, &arena, values[4]);
 	secret_release(&key);
