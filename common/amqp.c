@@ -6,12 +6,13 @@
 #include "common/mem.h"
 
 #include <amqp_framing.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/time.h>
 
-enum { CLOSE_LIMIT_MS = 2000 };
+enum { CLOSE_LIMIT_MS = 2000, BLOCKED_LOOK_MS = 500, NAME_MAX_BYTES = 255 };
 
 /* What waits while a message is being read. */
 struct receiving {
@@ -26,6 +27,11 @@ static amqp_bytes_t to_bytes(const char *text)
 	return text ? amqp_cstring_bytes(text) : amqp_empty_bytes;
 }
 
+static bool is_stopping(const struct bus *bus)
+{
+	return bus->stop && atomic_load(bus->stop);
+}
+
 int bus_connect(struct bus **out, const struct bus_options *options, struct error *err)
 {
 	struct bus *bus;
@@ -35,6 +41,7 @@ int bus_connect(struct bus **out, const struct bus_options *options, struct erro
 		return error_set(err, ERR_INVALID, "no broker host is configured");
 	bus = xcalloc(1, sizeof(*bus));
 	bus->timeout_ms = options->timeout_ms;
+	bus->stop = options->stop;
 	if (getrandom(&first, sizeof(first), 0) != (ssize_t)sizeof(first))
 		first = 0;
 	for (size_t i = 0; i < options->host_count; i++) {
@@ -47,6 +54,8 @@ int bus_connect(struct bus **out, const struct bus_options *options, struct erro
 			return 0;
 		}
 		wire_drop(bus);
+		if (is_stopping(bus))
+			break;
 	}
 	bus_free(&bus);
 	return -1;
@@ -299,6 +308,14 @@ static int take_confirm(
 	return wire_note(bus, frame, err);
 }
 
+/* The end of the next wait: in slices while the broker blocks, since the worker may have to end. */
+static int64_t next_look(const struct bus *bus, int64_t deadline)
+{
+	int64_t slice = clock_ms() + BLOCKED_LOOK_MS;
+
+	return bus->blocked && slice < deadline ? slice : deadline;
+}
+
 /* Waits for the confirm; a broker that blocks publishing stops the clock when `patient`. */
 static int await_confirm(
 	struct bus *bus, int channel, int timeout_ms, bool patient, struct error *err)
@@ -308,13 +325,16 @@ static int await_confirm(
 
 	for (;;) {
 		amqp_frame_t frame;
-		int got = wire_wait(bus, &frame, deadline, err);
+		int got = wire_wait(bus, &frame, next_look(bus, deadline), err);
 
 		if (got > 0)
 			got = take_confirm(bus, channel, &frame, &returned, err);
+		else if (got == 0 && bus->blocked && is_stopping(bus))
+			return error_set(err, ERR_TRANSIENT,
+				"the broker blocks publishing and the worker ends");
 		else if (got == 0 && patient && bus->blocked)
 			deadline = clock_ms() + timeout_ms;
-		else if (got == 0)
+		else if (got == 0 && clock_ms() >= deadline)
 			return error_set(err, ERR_TRANSIENT, "no confirm within %d ms", timeout_ms);
 		if (got < 0)
 			return -1;
@@ -345,6 +365,11 @@ static int send_message(
 		properties._flags |= AMQP_BASIC_MESSAGE_ID_FLAG;
 		properties.message_id = to_bytes(message->message_id);
 	}
+	/* The library would fail for good, and with it the connection: the name came from a
+	 * message. */
+	if (strlen(message->exchange) > NAME_MAX_BYTES)
+		return error_set(err, ERR_GONE, "no exchange has a name of more than %d bytes",
+			NAME_MAX_BYTES);
 	bus->published[channel]++;
 	return wire_check(bus,
 		amqp_basic_publish(bus->conn, (amqp_channel_t)channel, to_bytes(message->exchange),

@@ -28,6 +28,7 @@ struct bus_options {
 	const char *ca_file, *cert_file, *key_file; /* NULL: system CAs, no client certificate */
 	const char *name;			    /* shown by the broker's management */
 	int timeout_ms;				    /* connect, login and each RPC */
+	const _Atomic bool *stop; /* once true: no further host, no wait for a blocked broker */
 };
 
 struct delivery {
@@ -101,8 +102,8 @@ int bus_ack(struct bus *bus, uint64_t tag, struct error *err) MUST_CHECK;
 
 /*
  * Publishes on channel 1 and waits for the broker's confirm up to timeout_ms (while the broker
- * blocks publishing the wait goes on). GONE: unroutable or no such exchange; TRANSIENT: connection
- * died, negative confirm or no confirm in time.
+ * blocks publishing the wait goes on, until options.stop). GONE: unroutable or no such exchange;
+ * TRANSIENT: connection died, negative confirm or no confirm in time.
  */
 int bus_publish(struct bus *bus, const struct message *message, int timeout_ms,
 	struct error *err) MUST_CHECK;

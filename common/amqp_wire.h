@@ -23,7 +23,8 @@ struct bus {
 	char consumer[64];		   /* consumer tag; "" when not consuming */
 	bool blocked;
 	int timeout_ms;
-	struct error cause; /* why the connection died */
+	const _Atomic bool *stop; /* may be NULL */
+	struct error cause;	  /* why the connection died */
 };
 
 /* One host: connect, TLS, login. DENIED: login refused; TRANSIENT: all else. */
