@@ -3,6 +3,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/str.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,24 +44,38 @@ const char *log_text(const char *value)
 	return value ? value : "";
 }
 
-/* Escapes what would break a line or a JSON string; other bytes pass as they are. */
+/* How much of a text is written; a cut never falls inside a character. */
+static size_t shown_len(const char *text)
+{
+	size_t len = strnlen(text, TEXT_MAX_BYTES + 1);
+
+	if (len <= TEXT_MAX_BYTES)
+		return len;
+	len = TEXT_MAX_BYTES;
+	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
+/* Escapes what would break a line or a JSON string; of a text that is not UTF-8 all odd bytes. */
 static void add_escaped(struct buf *line, const char *text)
 {
-	size_t left = TEXT_MAX_BYTES;
+	size_t len = shown_len(text);
+	bool utf8 = str_is_utf8(text, len);
 
-	for (; *text && left; text++, left--) {
-		unsigned char c = (unsigned char)*text;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
 
 		if (c == '"' || c == '\\')
 			buf_printf(line, "\\%c", c);
 		else if (c == '\n')
 			buf_add_str(line, "\\n");
-		else if (c < 0x20 || c == 0x7f)
+		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
 			buf_printf(line, "\\u%04x", c);
 		else
 			buf_add(line, &c, 1);
 	}
-	if (*text)
+	if (text[len])
 		buf_add_str(line, "...");
 }
 

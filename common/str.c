@@ -137,6 +137,20 @@ bool str_is_utf8(const char *text, size_t len)
 	return true;
 }
 
+const char *str_readable(struct arena *arena, const char *text)
+{
+	size_t len = strlen(text);
+	char *copy;
+
+	if (str_is_utf8(text, len))
+		return text;
+	copy = arena_strndup(arena, text, len);
+	for (char *c = copy; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return copy;
+}
+
 const char *str_last_segment(const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;

@@ -19,6 +19,9 @@ bool str_to_int(const char *text, int64_t min, int64_t max, int64_t *out) MUST_C
 bool str_is_made_of(const char *text, const char *allowed, size_t max);
 bool str_is_utf8(const char *text, size_t len); /* well-formed, without NUL */
 
+/* The text itself when it is UTF-8, else a copy with '?' for each byte that is not ASCII. */
+const char *str_readable(struct arena *arena, const char *text);
+
 /* Text after the last '/', never NULL: the id of an href. */
 const char *str_last_segment(const char *path);
 /* Text after the last ':', never NULL: the UUID of a URN. */

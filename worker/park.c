@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/str.h"
 #include "worker/topology.h"
 
 #include <string.h>
@@ -26,7 +27,9 @@ int park_request(struct bus *bus, const struct config *config, struct arena *are
 	json_set_str(record, "kind", "request");
 	json_set_str(record, "time", now);
 	json_set_str(record, "id", id);
-	json_set_str(record, "correlation_id", delivery->correlation_id);
+	if (delivery->correlation_id)
+		json_set_str(
+			record, "correlation_id", str_readable(arena, delivery->correlation_id));
 	json_set_int(record, "body_bytes", (int64_t)delivery->body_len);
 	json_set_bool(record, "too_large", delivery->too_large);
 	json_set_bool(record, "has_reply_to", delivery->reply_to != NULL);

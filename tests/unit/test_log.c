@@ -57,6 +57,26 @@ static void every_line_is_one_json_object(void **state)
 	assert_string_equal(json_str(line, "none", "?"), "");
 }
 
+static void broken_text(void)
+{
+	log_event(
+		LOG_INFO, "test.line", LOG_STR("bytes", "a\xff\xc3"), LOG_STR("good", "\xc3\xa4"));
+}
+
+/* Names in a message's properties are whatever bytes the sender liked. */
+static void a_text_that_is_no_utf8_leaves_a_readable_line(void **state)
+{
+	const char *text = capture(broken_text);
+	struct error err = {0};
+	CLEANUP(json_release)
+	struct json_object *line = json_parse(text, strlen(text), 4, &err);
+
+	(void)state;
+	assert_non_null(line);
+	assert_string_equal(json_str(line, "bytes", ""), "a\xc3\xbf\xc3\x83");
+	assert_string_equal(json_str(line, "good", ""), "\xc3\xa4");
+}
+
 static void huge_text(void)
 {
 	static char text[100000];
@@ -89,6 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_line_is_one_json_object),
+		cmocka_unit_test(a_text_that_is_no_utf8_leaves_a_readable_line),
 		cmocka_unit_test(long_texts_stay_one_line),
 		cmocka_unit_test(levels_have_names),
 	};

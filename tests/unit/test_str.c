@@ -73,6 +73,17 @@ static void utf8_is_strict(void **state)
 		assert_int_equal(str_is_utf8(rows[i].text, rows[i].len), rows[i].good);
 }
 
+static void readable_text_is_utf8(void **state)
+{
+	static const char good[] = "\xc3\xa4";
+	struct arena arena = {0};
+
+	(void)state;
+	assert_ptr_equal(str_readable(&arena, good), good);
+	assert_string_equal(str_readable(&arena, "a\xff\xc3z"), "a??z");
+	arena_reset(&arena);
+}
+
 static void percent_codes_round_trip(void **state)
 {
 	struct arena arena = {0};
@@ -134,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_whole_and_in_range),
 		cmocka_unit_test(utf8_is_strict),
+		cmocka_unit_test(readable_text_is_utf8),
 		cmocka_unit_test(percent_codes_round_trip),
 		cmocka_unit_test(fields_are_taken_one_by_one),
 		cmocka_unit_test(small_questions),
