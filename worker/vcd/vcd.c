@@ -206,6 +206,8 @@ int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request
 	if (http_perform(vcd->http, vcd->arena, request, out, err) < 0) {
 		log_exchange(vcd, request, out, err);
 		tell_watch(vcd, request->method, err->code, 0, clock_ms() - start_ms);
+		/* A certificate that expired or an endless answer is no decision of VCD's. */
+		err->code = ERR_TRANSIENT;
 		return error_wrap(err, "%s", what);
 	}
 	fault_read(vcd, out);
