@@ -32,39 +32,47 @@ static int connect_bus(struct thread_ctx *ctx, struct error *err)
 		.cert_file = or_null(config->broker_tls_cert_file),
 		.key_file = or_null(config->broker_tls_key_file),
 		.name = name,
-		.timeout_ms = CONNECT_LIMIT_MS};
+		.timeout_ms = CONNECT_LIMIT_MS,
+		.stop = &ctx->shared->stop};
 
 	snprintf(name, sizeof(name), "%s/%s", ctx->shared->worker_id, ctx->name);
 	return bus_connect(&ctx->bus, &options, err);
 }
 
-static int connect_and_consume(
-	struct thread_ctx *ctx, const char *queue, uint32_t *ready, struct error *err)
+/* A failed attempt: counted, and nothing is left of it. */
+static int give_up(struct thread_ctx *ctx)
 {
-	if (connect_bus(ctx, err))
-		return -1;
-	if (topology_declare(ctx->bus, ctx->shared->config, &ctx->arena, ready, err))
-		return -1;
-	return bus_consume(ctx->bus, queue, err);
+	counter_add(&ctx->shared->counters, COUNTER_BROKER_UNREACHABLE, 1);
+	connection_close(ctx);
+	return -1;
 }
 
-int connection_open(struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err)
+int connection_declare(struct thread_ctx *ctx, uint32_t *backlog, struct error *err)
+{
+	connection_close(ctx);
+	if (connect_bus(ctx, err) ||
+		topology_declare(ctx->bus, ctx->shared->config, &ctx->arena, backlog, err))
+		return give_up(ctx);
+	return 0;
+}
+
+int connection_consume(struct thread_ctx *ctx, const char *queue, struct error *err)
 {
 	struct counters *counters = &ctx->shared->counters;
-	uint32_t ready = 0;
 
-	connection_close(ctx);
-	if (connect_and_consume(ctx, queue, &ready, err)) {
-		counter_add(counters, COUNTER_BROKER_UNREACHABLE, 1);
-		connection_close(ctx);
-		return -1;
-	}
+	if (bus_consume(ctx->bus, queue, err))
+		return give_up(ctx);
 	counter_add(counters, COUNTER_BROKER_CONNECTED, 1);
 	counter_add(counters, COUNTER_BROKER_RECONNECT, ctx->was_connected);
 	ctx->was_connected = true;
 	slot_set_consuming(ctx, true);
-	if (backlog)
-		*backlog = ready;
+	return 0;
+}
+
+int connection_open(struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err)
+{
+	if (connection_declare(ctx, backlog, err) || connection_consume(ctx, queue, err))
+		return -1;
 	return 0;
 }
 

@@ -7,9 +7,15 @@
 #include "worker/thread.h"
 
 /*
- * Connects ctx->bus, declares all objects and starts consuming `queue`. Replaces a dead connection.
- * *backlog, if not NULL, is what stood in the request queue. Errors leave ctx->bus NULL.
+ * Connects ctx->bus and declares all objects. Replaces a dead connection. *backlog, if not NULL, is
+ * as topology_declare has it. Errors leave ctx->bus NULL.
  */
+int connection_declare(struct thread_ctx *ctx, uint32_t *backlog, struct error *err) MUST_CHECK;
+
+/* Starts consuming `queue`. Errors leave ctx->bus NULL. */
+int connection_consume(struct thread_ctx *ctx, const char *queue, struct error *err) MUST_CHECK;
+
+/* Both, one after the other. */
 int connection_open(
 	struct thread_ctx *ctx, const char *queue, uint32_t *backlog, struct error *err) MUST_CHECK;
 

@@ -60,7 +60,7 @@ void reply_set_malformed(struct reply *reply, const char *reason)
 	struct json_object *body = json_object_new_object();
 
 	json_object_object_add(body, "message", new_text(reason));
-	set_body(reply, 500, body);
+	set_body(reply, error_status(ERR_INVALID), body);
 }
 
 char *reply_encode(struct arena *arena, const char *id, const struct reply *reply)

@@ -14,7 +14,7 @@ void reply_set_error(struct reply *reply, const struct error *err);
 /* 429 with the body that says so: no thread may be given to this request now. */
 void reply_set_busy(struct reply *reply);
 
-/* A message that could not be read at all: 500 with its reason as a plain text. */
+/* A message that could not be read at all: 400 with its reason as a plain text. */
 void reply_set_malformed(struct reply *reply, const char *reason);
 
 /* The message's JSON text, in the arena. id "" becomes null; no body becomes {}. */

@@ -27,7 +27,7 @@ struct job {
 	struct envelope envelope;
 	struct reply reply;
 	bool old; /* stood in a queue without TTL when we connected: VCD has given up */
-	bool malformed;
+	const char *malformed; /* why it is no request; NULL when it is one */
 };
 
 static int call_handler(
@@ -62,27 +62,19 @@ static int answer(struct thread_ctx *ctx, struct job *job, struct error *err)
 	route = route_find(route_table(), request, config->vcd_api_version, &ctx->arena, err);
 	if (!route)
 		return -1;
-	if (job->old && !str_eq(request->method, "GET"))
+	if (job->old && !str_eq(request->method, "GET")) {
+		log_event(LOG_WARN, "request.too_old", LOG_STR("method", request->method),
+			LOG_STR("path", request->path));
 		return error_set(err, ERR_BUSY, "The request came too late, please send it again.");
+	}
 	if (envelope_open(&job->envelope, &ctx->arena, config, err))
 		return -1;
 	return call_handler(ctx, route, job, err);
 }
 
-/* A delivery that is no request: kept as a scrubbed record, and the caller is told. */
-static void refuse(struct thread_ctx *ctx, struct job *job, const char *reason)
+static void refuse(struct job *job, const char *reason)
 {
-	struct error err;
-
-	job->malformed = true;
-	slot_set_publishing(ctx);
-	log_event(LOG_WARN, "request.malformed", LOG_STR("reason", reason),
-		LOG_INT("bytes", job->delivery->body_len));
-	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, job->delivery,
-		    job->envelope.request.id, reason, &err))
-		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
-	else
-		counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
+	job->malformed = reason;
 	reply_set_malformed(&job->reply, reason);
 }
 
@@ -91,12 +83,12 @@ static void work_on(struct thread_ctx *ctx, struct job *job)
 	struct error err = {0};
 
 	if (job->delivery->too_large) {
-		refuse(ctx, job, "the message is larger than limits.message_bytes");
+		refuse(job, "the message is larger than limits.message_bytes");
 		return;
 	}
 	if (envelope_decode(
 		    &job->envelope, &ctx->arena, job->delivery, ctx->shared->config, &err)) {
-		refuse(ctx, job, err.msg);
+		refuse(job, arena_strdup(&ctx->arena, err.msg));
 		return;
 	}
 	log_context()->request_id = job->envelope.request.id;
@@ -130,6 +122,21 @@ static void send_reply(struct thread_ctx *ctx, struct job *job)
 	}
 }
 
+/* What cannot be run or answered is kept for a person, without its headers and body. */
+static void park(
+	struct thread_ctx *ctx, const struct delivery *delivery, const char *id, const char *reason)
+{
+	struct error err;
+
+	slot_set_publishing(ctx);
+	log_event(LOG_WARN, "request.parked", LOG_STR("reason", reason),
+		LOG_INT("bytes", delivery->body_len));
+	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, reason, &err))
+		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
+	else
+		counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
+}
+
 static void note_done(struct thread_ctx *ctx, const struct job *job)
 {
 	const struct request *request = &job->envelope.request;
@@ -156,6 +163,8 @@ static void handle_request(struct thread_ctx *ctx, const struct delivery *delive
 	send_reply(ctx, &job);
 	counter_add(&ctx->shared->counters, COUNTER_REQUESTS_NOW, -1);
 	note_done(ctx, &job);
+	if (job.malformed) /* after the reply, which somebody waits for */
+		park(ctx, delivery, job.envelope.request.id, job.malformed);
 	slot_end(ctx, job.malformed ? "malformed" : "answered");
 	reply_release(&job.reply);
 	envelope_release(&job.envelope);
@@ -163,21 +172,17 @@ static void handle_request(struct thread_ctx *ctx, const struct delivery *delive
 	log_context()->org = NULL;
 }
 
-/* Nobody waits for an answer, so nobody would learn what was done: it is kept, not run. */
+/* Nobody would learn what was done: it is kept, not run. */
 static void park_unanswerable(struct thread_ctx *ctx, const struct delivery *delivery)
 {
-	struct error err;
-
 	counter_add(&ctx->shared->counters, COUNTER_REQUEST_NO_REPLY_TO, 1);
-	log_event(LOG_WARN, "request.no_reply_to", LOG_INT("bytes", delivery->body_len));
-	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, "",
-		    "no reply_to: nobody waits for the answer", &err))
-		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
-	else
-		counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
+	park(ctx, delivery, "", "no reply_to: nobody waits for the answer");
 }
 
-/* Counts down what stood in the queue when the first thread connected. */
+/*
+ * Whether the next delivery may be one that stood in the queue before this worker came. Several
+ * threads take deliveries in any order, so as many more are taken for old as there are threads.
+ */
 static bool is_old(struct shared *shared)
 {
 	if (atomic_load_explicit(&shared->backlog, memory_order_relaxed) <= 0)
@@ -217,43 +222,66 @@ static int serve_one(struct thread_ctx *ctx, int timeout_ms, struct error *err)
 	return got;
 }
 
-static int serve(struct thread_ctx *ctx, struct error *err)
+/* *attempt starts anew with a connection that is of some use. */
+static int serve(struct thread_ctx *ctx, unsigned *attempt, struct error *err)
 {
-	while (!atomic_load(&ctx->shared->stop))
-		if (serve_one(ctx, RECEIVE_MS, err) < 0)
+	while (!atomic_load(&ctx->shared->stop)) {
+		int got = serve_one(ctx, RECEIVE_MS, err);
+
+		if (got < 0)
 			return -1;
+		if (got == 0) /* the queue is empty: what comes now is new */
+			atomic_store(&ctx->shared->backlog, 0);
+		*attempt = 0;
+	}
 	if (bus_cancel(ctx->bus, err))
 		return -1;
 	/* One may have been sent before the broker saw the cancel. */
 	return serve_one(ctx, 0, err);
 }
 
-/* A queue without TTL of its own holds requests VCD has given up; the first thread counts them. */
+/*
+ * A queue without TTL holds requests VCD has given up. Called before consuming: whoever finds no
+ * consumer of this worker has counted all of them, and none is handled before that is noted.
+ */
 static void note_backlog(struct shared *shared, uint32_t backlog)
 {
-	bool passive = str_eq(shared->config->queues_declare, "passive");
-
-	if (atomic_fetch_add(&shared->request_connections, 1) == 0 && passive)
-		atomic_store(&shared->backlog, (int64_t)backlog);
+	if (atomic_load(&shared->request_connections) == 0)
+		atomic_store(
+			&shared->backlog, backlog ? backlog + shared->config->threads_request : 0);
+	atomic_fetch_add(&shared->request_connections, 1);
 }
 
-static bool open_connection(struct thread_ctx *ctx, unsigned *attempt)
+static int open_connection(struct thread_ctx *ctx, struct error *err)
 {
-	const char *queue = topology_request_queue(ctx->shared->config);
 	uint32_t backlog = 0;
+
+	if (connection_declare(ctx, &backlog, err))
+		return -1;
+	note_backlog(ctx->shared, backlog);
+	if (connection_consume(ctx, topology_request_queue(ctx->shared->config), err) == 0)
+		return 0;
+	atomic_fetch_sub(&ctx->shared->request_connections, 1);
+	return -1;
+}
+
+/* One connection from its beginning to its end. */
+static void use_connection(struct thread_ctx *ctx, unsigned *attempt)
+{
 	struct error err;
 
-	if (connection_open(ctx, queue, &backlog, &err) == 0) {
+	if (open_connection(ctx, &err)) {
+		log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
+			LOG_INT("attempt", *attempt + 1));
+	} else {
 		log_event(*attempt ? LOG_INFO : LOG_DEBUG, "broker.connected");
-		*attempt = 0;
-		note_backlog(ctx->shared, backlog);
-		return true;
+		arena_reset(&ctx->arena);
+		if (serve(ctx, attempt, &err) < 0)
+			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
+		atomic_fetch_sub(&ctx->shared->request_connections, 1);
+		connection_close(ctx);
 	}
-	log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
-		LOG_INT("attempt", *attempt + 1));
 	arena_reset(&ctx->arena);
-	connection_pause(ctx, (*attempt)++);
-	return false;
 }
 
 void *request_thread(void *argument)
@@ -264,17 +292,9 @@ void *request_thread(void *argument)
 	log_context()->thread = ctx->name;
 	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
 	while (!atomic_load(&ctx->shared->stop)) {
-		struct error err;
-
-		if (!open_connection(ctx, &attempt))
-			continue;
-		arena_reset(&ctx->arena);
-		if (serve(ctx, &err) < 0)
-			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
-		atomic_fetch_sub(&ctx->shared->request_connections, 1);
-		connection_close(ctx);
+		use_connection(ctx, &attempt);
+		connection_pause(ctx, attempt++);
 	}
 	vcd_free(&ctx->vcd);
-	arena_reset(&ctx->arena);
 	return NULL;
 }

@@ -56,8 +56,10 @@ static int use_request_queue(
 
 	if (bus_declare_queue(bus, &existing, backlog, err))
 		return -1;
-	if (bus_declare_queue(bus, &wanted, NULL, &differs) == 0)
+	if (bus_declare_queue(bus, &wanted, NULL, &differs) == 0) {
+		*backlog = 0; /* made as we would: nothing in it is old */
 		return 0;
+	}
 	if (bus_is_dead(bus)) {
 		*err = differs;
 		return -1;
@@ -76,7 +78,7 @@ static int declare_requests(
 		return -1;
 	if (str_eq(config->queues_declare, "passive"))
 		return use_request_queue(bus, config, backlog, err);
-	if (bus_declare_queue(bus, &wanted, backlog, err))
+	if (bus_declare_queue(bus, &wanted, NULL, err))
 		return -1;
 	return bus_bind(bus, wanted.name, config->queues_exchange, config->queues_routing_key, err);
 }
@@ -124,7 +126,11 @@ static int declare_operations(
 int topology_declare(struct bus *bus, const struct config *config, struct arena *arena,
 	uint32_t *backlog, struct error *err)
 {
-	if (declare_requests(bus, config, backlog, err))
+	uint32_t ready = 0;
+
+	if (declare_requests(bus, config, &ready, err))
 		return -1;
+	if (backlog)
+		*backlog = ready;
 	return declare_operations(bus, config, arena, err);
 }

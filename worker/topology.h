@@ -26,10 +26,11 @@ size_t topology_queues(struct queue_spec out[TOPOLOGY_QUEUES], struct arena *are
 	const struct config *config) MUST_CHECK;
 
 /*
- * Declares everything; safe to repeat. *backlog is what stood in the request queue before. GONE:
- * the exchange of VCD, or the queue of `declare: passive`, does not exist; CONFLICT: an object
- * exists with other arguments. With `declare: passive` a request queue with other arguments is
- * logged and used.
+ * Declares everything; safe to repeat. *backlog is what stood in a request queue without our limit
+ * of age, which only `declare: passive` takes: requests VCD may have given up long ago; may be
+ * NULL. GONE: the exchange of VCD, or the queue of `declare: passive`, does not exist; CONFLICT: an
+ * object exists with other arguments. With `declare: passive` a request queue with other arguments
+ * is logged and used.
  */
 int topology_declare(struct bus *bus, const struct config *config, struct arena *arena,
 	uint32_t *backlog, struct error *err) MUST_CHECK;

@@ -110,7 +110,7 @@ static void a_malformed_request_is_answered_and_parked(void **state)
 	struct json_object *reply = next(fix.replies, 5000);
 	CLEANUP(json_release)
 	struct json_object *record = next(fix.parked, 5000);
-	assert_int_equal(json_int(reply, "statusCode", 0), 500);
+	assert_int_equal(json_int(reply, "statusCode", 0), 400);
 	assert_null(json_at(reply, "id"));
 	assert_string_equal(json_str(record, "kind", ""), "request");
 	assert_non_null(json_at(record, "reason"));
@@ -138,7 +138,7 @@ static void a_large_message_is_refused(void **state)
 	struct json_object *reply = next(fix.replies, 5000);
 	CLEANUP(json_release)
 	struct json_object *record = next(fix.parked, 5000);
-	assert_int_equal(json_int(reply, "statusCode", 0), 500);
+	assert_int_equal(json_int(reply, "statusCode", 0), 400);
 	assert_true(json_flag(record, "too_large", false));
 }
 

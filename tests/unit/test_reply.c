@@ -97,7 +97,7 @@ static void a_malformed_message_is_answered_without_id(void **state)
 	struct json_object *message = encode("", &reply);
 	assert_true(json_object_object_get_ex(message, "id", NULL));
 	assert_null(json_at(message, "id"));
-	assert_int_equal(json_int(message, "statusCode", 0), 500);
+	assert_int_equal(json_int(message, "statusCode", 0), 400);
 	assert_string_equal(body_of(message), "{\"message\":\"not an array\"}");
 	reply_release(&reply);
 }
