@@ -4,6 +4,7 @@
 #include "common/str.h"
 #include "config/params.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 enum { VCD_PATIENCE_MS = 10000 };
@@ -98,6 +99,18 @@ static int check_times(const struct config *config, struct error *err)
 	return 0;
 }
 
+static int check_admin(const struct config *config, struct error *err)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	if (inet_pton(AF_INET, config->admin_address, address) == 1 ||
+		inet_pton(AF_INET6, config->admin_address, address) == 1)
+		return 0;
+	return error_set(err, ERR_INVALID,
+		"%s: admin.address is \"%s\", expected an IPv4 or IPv6 address",
+		config_origin(config, "admin.address"), config->admin_address);
+}
+
 static int check_rungs(const struct config *config, struct error *err)
 {
 	for (size_t i = 1; i < ARRAY_LEN(config->timing_rungs); i++) {
@@ -129,7 +142,7 @@ int config_check(const struct config *config, struct error *err)
 			"limits.message_bytes",
 			config_origin(config, "limits.body_bytes"),
 			(long long)config->limits_body_bytes);
-	if (check_rungs(config, err) < 0)
+	if (check_admin(config, err) < 0 || check_rungs(config, err) < 0)
 		return -1;
 	return check_times(config, err);
 }

@@ -43,6 +43,9 @@ struct config {
 	int64_t threads_request, threads_operation;
 	int64_t limits_message_bytes, limits_body_bytes, limits_json_depth;
 
+	int64_t admin_port; /* 0: none */
+	const char *admin_address;
+
 	/* timing: all in milliseconds here; the file gives seconds, fractions allowed ("4.5"). */
 	int64_t timing_pass, timing_last_mutation, timing_claim_interval, timing_takeover,
 		timing_orphan_request, timing_delete_wait, timing_reply, timing_first_write,

@@ -4,12 +4,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "worker/admin.h"
 #include "worker/catalog.h"
 #include "worker/count.h"
 #include "worker/identity.h"
 #include "worker/operation_loop.h"
 #include "worker/request_loop.h"
 #include "worker/slot.h"
+#include "worker/supervise.h"
 #include "worker/vcd/vcd.h"
 
 #include <pthread.h>
@@ -19,7 +21,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { JOIN_STEP_MS = 50, EXIT_DRAINED = 0, EXIT_FORCED = 1 };
+enum { JOIN_STEP_MS = 50, EXIT_DRAINED = 0, EXIT_FAILED = 1 };
 
 struct thread {
 	pthread_t id;
@@ -113,12 +115,15 @@ static void block_signals(sigset_t *signals)
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
-static void wait_for_signal(const sigset_t *signals)
+static void wait_for_signal(struct supervisor *supervisor, const sigset_t *signals)
 {
-	int number = 0;
+	int64_t ms = supervisor_interval_ms(supervisor);
+	const struct timespec step = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	int number;
 
-	while (sigwait(signals, &number) != 0)
-		;
+	while ((number = sigtimedwait(signals, NULL, &step)) < 0)
+		supervisor_look(supervisor);
+	supervisor_say_stopping(supervisor);
 	log_event(LOG_INFO, "worker.stopping", LOG_INT("signal", number));
 }
 
@@ -137,7 +142,7 @@ static bool drain(struct pool *pool, const sigset_t *signals)
 		}
 		if (sigtimedwait(signals, NULL, &step) > 0) {
 			log_event(LOG_WARN, "worker.killed", LOG_INT("threads", left));
-			_exit(EXIT_FORCED);
+			_exit(EXIT_FAILED);
 		}
 	}
 	return true;
@@ -157,22 +162,41 @@ static void log_start(const struct shared *shared)
 					  "them cross the network in the clear"));
 }
 
+/* From the first thread to the last. */
+static void run_threads(struct pool *pool, const sigset_t *signals)
+{
+	struct supervisor supervisor;
+
+	supervisor_init(&supervisor, &pool->shared);
+	for (size_t i = 0; i < pool->count; i++)
+		start_thread(pool, i);
+	wait_for_signal(&supervisor, signals);
+	/* Threads that do not end still use what would be freed later. */
+	if (!drain(pool, signals))
+		_exit(EXIT_FAILED);
+	supervisor_release(&supervisor);
+}
+
 int pool_run(const struct config *config)
 {
 	struct pool pool;
+	struct admin *admin;
 	sigset_t signals;
+	struct error err;
+	int status = EXIT_DRAINED;
 
 	log_context()->thread = "main";
 	block_signals(&signals);
 	pool_init(&pool, config);
 	log_start(&pool.shared);
-	for (size_t i = 0; i < pool.count; i++)
-		start_thread(&pool, i);
-	wait_for_signal(&signals);
-	/* Threads that do not end still use what would be freed here. */
-	if (!drain(&pool, &signals))
-		_exit(EXIT_FORCED);
+	if (admin_start(&admin, &pool.shared, &err)) {
+		log_event(LOG_ERROR, "admin.not_started", LOG_STR("reason", err.msg));
+		status = EXIT_FAILED;
+	} else {
+		run_threads(&pool, &signals);
+		admin_stop(&admin);
+	}
 	pool_release(&pool);
 	log_event(LOG_INFO, "worker.stopped");
-	return EXIT_DRAINED;
+	return status;
 }

@@ -12,7 +12,8 @@
 
 /*
  * Runs the worker until SIGTERM or SIGINT: threads finish what they hold, at most timing.drain.
- * Returns the exit status: 0 drained, 1 not in time. A second signal ends the process at once.
+ * Returns the exit status: 0 drained, 1 not in time
+ * or the admin port cannot be opened. A second signal ends the process at once.
  */
 int pool_run(const struct config *config) MUST_CHECK;
 

@@ -48,5 +48,5 @@ foreign 'amqp' 'common/amqp[a-z_]*\.[ch]|tests/broker/raw\.c|tests/bench/[a-z_]+
 foreign 'yaml' 'common/yaml\.c'
 foreign 'openssl/' 'common/(crypto|tls_look)\.c|tests/vcdsim/tls\.c|tests/unit/test_crypto\.c'
 foreign 'libxml/' 'common/xml[a-z_]*\.c|tests/vcdsim/xsd\.c|tests/unit/vcd_schema\.h'
-foreign 'microhttpd' 'tests/vcdsim/(http|admin)\.c|tests/unit/test_http\.c|tests/bench/bench_vcd\.c'
+foreign 'microhttpd' 'worker/admin\.c|tests/vcdsim/(http|admin)\.c|tests/unit/test_http\.c|tests/bench/bench_vcd\.c'
 exit $status

@@ -142,6 +142,8 @@ static void the_order_of_times_is_checked(void **state)
 		"8:17: timing.pass is 45, expected less than timing.drain (45)");
 	assert_problem("limits: {body_bytes: 800000}\n",
 		"8:22: limits.body_bytes is 800000, expected at most 3/4 of limits.message_bytes");
+	assert_problem("admin: {address: localhost}\n",
+		"8:18: admin.address is \"localhost\", expected an IPv4 or IPv6 address");
 }
 
 static void secret_files_are_private(void **state)
