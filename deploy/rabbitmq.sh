@@ -6,14 +6,18 @@ set -euo pipefail
 
 usage() {
 	cat >&2 <<'TEXT'
-usage: rabbitmq.sh start DIR   start a broker; DIR/broker.env then has HOST PORT USER PASSWORD_FILE
-                               VHOST PID as shell assignments
-       rabbitmq.sh stop DIR    end it and its epmd; DIR stays, with the log
+usage: rabbitmq.sh start DIR [--tls]   start a broker; DIR/broker.env then has HOST PORT USER
+                                       PASSWORD_FILE VHOST PID as shell assignments; with --tls
+                                       also TLS_HOST TLS_PORT and TLS_DIR, where ca.pem is, and
+                                       client.pem and client.key for a client of that CA
+       rabbitmq.sh stop DIR            end it and its epmd; DIR stays, with the log
+       rabbitmq.sh ctl DIR ARG...      rabbitmqctl for it
 TEXT
 	exit 2
 }
 
 server=/usr/lib/rabbitmq/bin/rabbitmq-server
+control=/usr/lib/rabbitmq/bin/rabbitmqctl
 ready_limit_s=90
 stop_limit_s=20
 
@@ -66,6 +70,41 @@ stop() { # DIR
 	rm -f "$dir/broker.env"
 }
 
+# One certificate below the CA of DIR/tls; the name stands in the SAN too.
+sign() { # DIR FILE NAME EXTENSION...
+	local tls=$1/tls file=$2 name=$3
+	shift 3
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" \
+		-keyout "$tls/$file.key" -out "$tls/$file.csr" 2>/dev/null
+	openssl x509 -req -in "$tls/$file.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -CAcreateserial \
+		-days 2 -extfile <(printf '%s\n' "$@") -out "$tls/$file.pem" 2>/dev/null
+	rm "$tls/$file.csr"
+}
+
+# The worker's AMQP library compares host names only, no addresses: the server is "localhost".
+make_certificates() { # DIR
+	local tls=$1/tls
+	[ ! -f "$tls/server.pem" ] || return 0
+	mkdir -p "$tls"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj "/CN=CA of $(cat "$1/node")" -keyout "$tls/ca.key" -out "$tls/ca.pem" 2>/dev/null
+	sign "$1" client cse-worker extendedKeyUsage=clientAuth
+	sign "$1" server localhost subjectAltName=DNS:localhost extendedKeyUsage=serverAuth
+}
+
+# A client's certificate is not asked for, but checked when there is one.
+write_tls() { # DIR TLS_PORT
+	make_certificates "$1"
+	cat >>"$1/rabbitmq.conf" <<TEXT
+listeners.ssl.1 = 127.0.0.1:$2
+ssl_options.cacertfile = $1/tls/ca.pem
+ssl_options.certfile = $1/tls/server.pem
+ssl_options.keyfile = $1/tls/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
+TEXT
+}
+
 write_files() { # DIR AMQP_PORT
 	local dir=$1 port=$2
 	mkdir -p "$dir/home" "$dir/data" "$dir/log"
@@ -113,8 +152,8 @@ launch() { # DIR AMQP_PORT EPMD_PORT DIST_PORT
 	echo $! >"$dir/server.pid"
 }
 
-# The listener opens when everything else is up, user and vhost included.
-wait_ready() { # DIR AMQP_PORT
+# A listener opens when everything else is up, user and vhost included.
+wait_ready() { # DIR PORT
 	local dir=$1 i
 	for ((i = 0; i < ready_limit_s * 5; i++)); do
 		[ -d "/proc/$(cat "$dir/server.pid")" ] || return 1
@@ -124,8 +163,35 @@ wait_ready() { # DIR AMQP_PORT
 	return 1
 }
 
-start() { # DIR
-	local dir=$1 attempt port
+write_env() { # DIR AMQP_PORT EPMD_PORT TLS_PORT
+	cat >"$1/broker.env" <<TEXT
+HOST=127.0.0.1
+PORT=$2
+USER=cse-worker
+PASSWORD_FILE=$1/password
+VHOST=/
+PID=$(cat "$1/server.pid")
+EPMD_PORT=$3
+TEXT
+	[ -z "$4" ] || cat >>"$1/broker.env" <<TEXT
+TLS_HOST=localhost
+TLS_PORT=$4
+TLS_DIR=$1/tls
+TEXT
+}
+
+ctl() { # DIR ARG...
+	local dir=$1 epmd
+	shift
+	[ -f "$dir/broker.env" ] || fail "no broker runs in $dir"
+	epmd=$(sed -n 's/^EPMD_PORT=//p' "$dir/broker.env")
+	exec env -i PATH="/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 HOME="$dir/home" \
+		ERL_EPMD_PORT="$epmd" RABBITMQ_NODENAME="$(cat "$dir/node")" \
+		RABBITMQ_CONF_ENV_FILE="$dir/rabbitmq-env.conf" "$control" --quiet "$@"
+}
+
+start() { # DIR [--tls]
+	local dir=$1 wants_tls=${2:-} attempt port epmd tls_port=""
 	[ -x "$server" ] || fail "$server is missing; install the package rabbitmq-server"
 	[ -f "$dir/server.pid" ] && is_ours "$(cat "$dir/server.pid")" "$dir" &&
 		fail "a broker runs in $dir already"
@@ -133,37 +199,43 @@ start() { # DIR
 		# A second start in a folder is a restart: same port, same data.
 		port=$(cat "$dir/port" 2>/dev/null || free_port)
 		write_files "$dir" "$port"
-		launch "$dir" "$port" "$(free_port)" "$(free_port)"
-		if wait_ready "$dir" "$port"; then
+		if [ -n "$wants_tls" ]; then
+			tls_port=$(cat "$dir/tls_port" 2>/dev/null || free_port)
+			write_tls "$dir" "$tls_port"
+		fi
+		epmd=$(free_port)
+		launch "$dir" "$port" "$epmd" "$(free_port)"
+		if wait_ready "$dir" "$port" && { [ -z "$tls_port" ] || wait_ready "$dir" "$tls_port"; }; then
 			echo "$port" >"$dir/port"
-			cat >"$dir/broker.env" <<TEXT
-HOST=127.0.0.1
-PORT=$port
-USER=cse-worker
-PASSWORD_FILE=$dir/password
-VHOST=/
-PID=$(cat "$dir/server.pid")
-TEXT
+			[ -z "$tls_port" ] || echo "$tls_port" >"$dir/tls_port"
+			write_env "$dir" "$port" "$epmd" "$tls_port"
 			return
 		fi
 		echo "rabbitmq.sh: attempt $attempt of 3 failed" >&2
 		tail -n 5 "$dir/log/server.out" >&2 || true
 		stop "$dir"
-		rm -f "$dir/port"
+		rm -f "$dir/port" "$dir/tls_port"
 	done
 	fail "the broker does not start; see $dir/log"
 }
 
-[ $# -eq 2 ] || usage
+[ $# -ge 2 ] || usage
 umask 077
 case $1 in
 start)
+	[ $# -eq 2 ] || { [ $# -eq 3 ] && [ "$3" = --tls ]; } || usage
 	mkdir -p "$2"
-	start "$(cd "$2" && pwd)"
+	start "$(cd "$2" && pwd)" "${@:3}"
 	;;
 stop)
+	[ $# -eq 2 ] || usage
 	[ -d "$2" ] || fail "$2 does not exist"
 	stop "$(cd "$2" && pwd)"
+	;;
+ctl)
+	[ $# -ge 3 ] || usage
+	[ -d "$2" ] || fail "$2 does not exist"
+	ctl "$(cd "$2" && pwd)" "${@:3}"
 	;;
 *) usage ;;
 esac
