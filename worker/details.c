@@ -180,7 +180,7 @@ int details_decode(struct details *out, struct arena *arena, const char *deploym
 		return 0;
 	rest = text + strlen(marker);
 	if (!str_starts(rest, version))
-		return error_set(err, ERR_INVALID,
+		return error_set(err, ERR_FORMAT,
 			"The task's record has a version this program does not know");
 	rest += strlen(version);
 	if (strncmp(rest, deployment, len) != 0 || rest[len] != ' ')

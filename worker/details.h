@@ -63,7 +63,8 @@ char *details_encode(
 
 /*
  * 1 and *out filled (strings in the arena) when the text is a record of ours for this deployment, 0
- * when it is somebody else's or empty, -1 INVALID when it carries our marker but cannot be read.
+ * when it is somebody else's or empty, -1 INVALID when it is ours but cannot be read, FORMAT when a
+ * newer program wrote it.
  */
 int details_decode(struct details *out, struct arena *arena, const char *deployment,
 	const char *text, struct error *err) MUST_CHECK;

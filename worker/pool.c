@@ -10,6 +10,7 @@
 #include "worker/identity.h"
 #include "worker/operation_loop.h"
 #include "worker/request_loop.h"
+#include "worker/resync.h"
 #include "worker/slot.h"
 #include "worker/supervise.h"
 #include "worker/vcd/vcd.h"
@@ -21,7 +22,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { JOIN_STEP_MS = 50, EXIT_DRAINED = 0, EXIT_FAILED = 1 };
+enum { RESYNC_THREADS = 1, JOIN_STEP_MS = 50, EXIT_DRAINED = 0, EXIT_FAILED = 1 };
 
 struct thread {
 	pthread_t id;
@@ -49,8 +50,8 @@ static void pool_init(struct pool *pool, const struct config *config)
 {
 	struct vcd_watch watch = count_vcd(&pool->shared);
 
-	*pool = (struct pool){
-		.count = (size_t)(config->threads_request + config->threads_operation)};
+	*pool = (struct pool){.count = (size_t)(config->threads_request +
+						config->threads_operation + RESYNC_THREADS)};
 	pool->shared.config = config;
 	set_worker_id(&pool->shared);
 	pool->shared.vcd = vcd_shared_new(config);
@@ -58,8 +59,8 @@ static void pool_init(struct pool *pool, const struct config *config)
 	pool->shared.identities = identity_cache_new(config);
 	pool->shared.templates = template_cache_new();
 	pool->threads = xcalloc(pool->count, sizeof(*pool->threads));
-	pool->shared.slots = slots_new(pool->count);
-	pool->shared.slot_count = pool->count;
+	pool->shared.slot_count = pool->count - RESYNC_THREADS;
+	pool->shared.slots = slots_new(pool->shared.slot_count);
 }
 
 static void pool_release(struct pool *pool)
@@ -71,26 +72,38 @@ static void pool_release(struct pool *pool)
 	free(pool->threads);
 }
 
-static void start_thread(struct pool *pool, size_t index)
+static void start_thread(struct thread *thread, void *(*body)(void *))
 {
-	size_t requests = (size_t)pool->shared.config->threads_request;
-	bool request = index < requests;
-	struct thread *thread = &pool->threads[index];
-	int status;
+	int status = pthread_create(&thread->id, NULL, body, &thread->ctx);
 
-	thread->ctx.shared = &pool->shared;
-	snprintf(thread->ctx.name, sizeof(thread->ctx.name), "%s-%zu",
-		request ? "request" : "operation", request ? index : index - requests);
-	slot_assign(
-		&thread->ctx, &pool->shared.slots[index], request ? SLOT_REQUEST : SLOT_OPERATION);
-	status = pthread_create(
-		&thread->id, NULL, request ? request_thread : operation_thread, &thread->ctx);
 	if (status != 0) {
 		log_event(LOG_ERROR, "thread.not_started", LOG_STR("name", thread->ctx.name),
 			LOG_STR("reason", strerror(status)));
 		abort();
 	}
 	thread->running = true;
+}
+
+/* Request threads, then operation threads, then the resync, which serves no deliveries. */
+static void start_threads(struct pool *pool)
+{
+	size_t requests = (size_t)pool->shared.config->threads_request;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		struct thread_ctx *ctx = &pool->threads[i].ctx;
+		bool request = i < requests;
+
+		ctx->shared = &pool->shared;
+		if (i >= pool->shared.slot_count) {
+			snprintf(ctx->name, sizeof(ctx->name), "resync");
+			start_thread(&pool->threads[i], resync_thread);
+			continue;
+		}
+		snprintf(ctx->name, sizeof(ctx->name), "%s-%zu", request ? "request" : "operation",
+			request ? i : i - requests);
+		slot_assign(ctx, &pool->shared.slots[i], request ? SLOT_REQUEST : SLOT_OPERATION);
+		start_thread(&pool->threads[i], request ? request_thread : operation_thread);
+	}
 }
 
 static size_t join_finished(struct pool *pool)
@@ -168,8 +181,7 @@ static void run_threads(struct pool *pool, const sigset_t *signals)
 	struct supervisor supervisor;
 
 	supervisor_init(&supervisor, &pool->shared);
-	for (size_t i = 0; i < pool->count; i++)
-		start_thread(pool, i);
+	start_threads(pool);
 	wait_for_signal(&supervisor, signals);
 	/* Threads that do not end still use what would be freed later. */
 	if (!drain(pool, signals))

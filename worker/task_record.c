@@ -13,7 +13,8 @@ void details_carry(struct details *into, const struct details *fresher)
 {
 	if (fresher->verdict.kind)
 		into->verdict = fresher->verdict;
-	if (fresher->revivals > into->revivals)
+	/* Counted by the resync, together with the claim of the pass that it sends. */
+	if (fresher->claim.pass >= into->claim.pass)
 		into->revivals = fresher->revivals;
 	if (!into->vapp)
 		into->vapp = fresher->vapp;
@@ -39,7 +40,8 @@ int task_record_read(struct work *work, struct error *err)
 	details_carry(work->details, &fresher);
 	if (fresher.claim.pass > work->details->claim.pass)
 		return 1;
-	return fresher.claim.pass == work->details->claim.pass &&
+	/* A claim of nobody is one that the resync left: whoever is at it goes on. */
+	return fresher.claim.pass == work->details->claim.pass && !str_empty(fresher.claim.nonce) &&
 	       !str_eq(fresher.claim.nonce, work->details->claim.nonce);
 }
 

@@ -33,6 +33,11 @@ const char *topology_parked_queue(struct arena *arena, const struct config *conf
 	return arena_printf(arena, "%s.parked", config->queues_prefix);
 }
 
+const char *topology_leader_queue(struct arena *arena, const struct config *config)
+{
+	return arena_printf(arena, "%s.resync.leader", config->queues_prefix);
+}
+
 const char *topology_events_exchange(struct arena *arena, const struct config *config)
 {
 	return arena_printf(arena, "%s.events", config->queues_prefix);

@@ -15,6 +15,8 @@ const char *topology_operations_queue(struct arena *arena, const struct config *
 /* The rung a message sleeps on for ms: "<prefix>.operations.delay.5s", "….0.500s". */
 const char *topology_delay_queue(struct arena *arena, const struct config *config, int64_t ms);
 const char *topology_parked_queue(struct arena *arena, const struct config *config);
+/* Exclusive: the connection that has it runs the resync. */
+const char *topology_leader_queue(struct arena *arena, const struct config *config);
 const char *topology_events_exchange(struct arena *arena, const struct config *config);
 
 /*

@@ -50,6 +50,13 @@ int vcd_task_put(struct vcd *vcd, const struct vcd_task *read, const struct vcd_
 	struct vcd_task *out, struct error *err) MUST_CHECK;
 
 /*
+ * GET /api/query?type=adminTask, all pages: uuids of the running tasks of all orgs that a CSE
+ * server made; this program's and others'. In no order that means anything.
+ */
+int vcd_task_running(
+	struct vcd *vcd, const char *const **uuids, size_t *count, struct error *err) MUST_CHECK;
+
+/*
  * Waits inside a pass for one of VCD's own tasks by href: polls until it is final or max_ms are
  * over. 0: success; -1 TRANSIENT "still running" when the time is up; INVALID with VCD's error text
  * when it failed (BUSY when the failure was a lock).
