@@ -96,12 +96,17 @@ static const char *metadata_value(
 	return NULL;
 }
 
-bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item,
-	const struct vcd_metadata *entries, size_t count)
+static bool revision_read(const struct vcd_metadata *entries, size_t count, int64_t *out)
 {
 	enum { REVISION_MAX = 1000000000 };
 	const char *revision = metadata_value(entries, count, "revision");
 
+	return revision && str_to_int(revision, 1, REVISION_MAX, out);
+}
+
+bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item,
+	const struct vcd_metadata *entries, size_t count)
+{
 	*out = (struct cluster_template){.item_href = item->href, .item_name = item->name};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const char *value = metadata_value(entries, count, keys[i].name);
@@ -110,7 +115,22 @@ bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item
 			return false;
 		*text_place(out, &keys[i]) = str_or(value, "");
 	}
-	return revision && str_to_int(revision, 1, REVISION_MAX, &out->revision);
+	return revision_read(entries, count, &out->revision);
+}
+
+const char *catalog_entry_missing(
+	struct arena *arena, const struct vcd_metadata *entries, size_t count)
+{
+	int64_t revision;
+	const char *missing = revision_read(entries, count, &revision) ? "" : "a revision";
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (!keys[i].required || !str_empty(metadata_value(entries, count, keys[i].name)))
+			continue;
+		missing =
+			arena_printf(arena, "%s%s%s", missing, *missing ? ", " : "", keys[i].name);
+	}
+	return missing;
 }
 
 /* Clients show the newest first: by name, then by the revision's text, both falling. */

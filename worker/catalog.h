@@ -41,4 +41,8 @@ void catalog_warm(struct thread_ctx *ctx);
 bool catalog_entry_read(struct cluster_template *out, const struct vcd_ref *item,
 	const struct vcd_metadata *entries, size_t count) MUST_CHECK;
 
+/* The required keys that an item's metadata lacks, "kind, os"; "" when it is a template. */
+const char *catalog_entry_missing(
+	struct arena *arena, const struct vcd_metadata *entries, size_t count) MUST_CHECK;
+
 #endif

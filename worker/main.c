@@ -2,9 +2,12 @@
 #include "common/http.h"
 #include "common/xml.h"
 #include "config/config.h"
+#include "worker/check/check.h"
 #include "worker/options.h"
 #include "worker/pool.h"
 #include "worker/process.h"
+
+#include <unistd.h>
 
 static int fail_usage(const char *problem)
 {
@@ -29,11 +32,29 @@ static int with_config(const struct options *options)
 	xml_startup();
 	if (options->print_config)
 		config_print(&config, stdout);
-	else if (options->command == COMMAND_RUN)
-		status = pool_run(&config);
 	else
-		puts("configuration and secret files: ok (broker and VCD were not asked)");
+		status = pool_run(&config);
 	config_release(&config);
+	return status;
+}
+
+static int check(const struct options *options)
+{
+	struct check_options what = {
+		.config_path = options->config_path,
+		.json = options->json,
+		.orphans = options->orphans,
+	};
+	bool hangs;
+	int status;
+
+	process_harden();
+	process_set_log_level("error"); /* the report says it */
+	http_startup();
+	xml_startup();
+	status = check_run(&what, stdout, &hangs);
+	if (hangs)
+		_exit(status);
 	return status;
 }
 
@@ -50,6 +71,8 @@ int main(int argc, char **argv)
 		options_usage(stdout);
 	else if (options.print_example)
 		config_print_example(stdout);
+	else if (options.command == COMMAND_CHECK && !options.print_config)
+		return check(&options);
 	else
 		return with_config(&options);
 	return EXIT_OK;

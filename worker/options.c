@@ -40,6 +40,12 @@ static bool apply_option(struct options *out, int option)
 	case 'e':
 		out->print_example = true;
 		return true;
+	case 'j':
+		out->json = true;
+		return true;
+	case 'o':
+		out->orphans = true;
+		return true;
 	case 'h':
 		out->command = COMMAND_HELP;
 		return true;
@@ -57,6 +63,8 @@ bool options_parse(struct options *out, int argc, char **argv, const char **prob
 		{"config", required_argument, NULL, 'c'},
 		{"print-config", no_argument, NULL, 'p'},
 		{"print-example", no_argument, NULL, 'e'},
+		{"json", no_argument, NULL, 'j'},
+		{"orphans", no_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{0},
@@ -81,24 +89,31 @@ bool options_parse(struct options *out, int argc, char **argv, const char **prob
 			return false;
 		named = named || option == 'h' || option == 'v';
 	}
+	*problem = "--json and --orphans are options of check";
+	if ((out->json || out->orphans) && out->command != COMMAND_CHECK)
+		return false;
 	*problem = "no command";
 	return named && optind == argc;
 }
 
 void options_usage(FILE *out)
 {
-	fputs("usage: cse-worker COMMAND [--config FILE] [--print-config] [--print-example]\n"
+	fputs("usage: cse-worker COMMAND [OPTION...]\n"
 	      "\n"
 	      "  run      serve requests and operations until SIGTERM; a second SIGTERM leaves at "
 	      "once\n"
-	      "  check    read the configuration and its secrets, and report\n"
+	      "  check    look at everything a worker needs, change nothing, and report\n"
 	      "  version  print the version\n"
 	      "  help     print this\n"
 	      "\n"
 	      "  --config FILE    configuration, default " DEFAULT_CONFIG "\n"
 	      "  --print-config   print each value and its origin, without secrets, and leave\n"
 	      "  --print-example  print an annotated configuration, and leave\n"
+	      "  --json           check: one JSON object instead of lines\n"
+	      "  --orphans        check: also list unfinished tasks of others\n"
 	      "\n"
-	      "Exit status: 0 done or drained, 1 a problem, 2 wrong usage or configuration.\n",
+	      "Exit status: 0 done, drained, or all is ok; 1 a problem, or a check that is not "
+	      "ok;\n"
+	      "2 wrong usage, or a configuration that cannot be read.\n",
 		out);
 }

@@ -14,6 +14,7 @@ struct options {
 	const char *config_path; /* borrowed from argv */
 	bool print_config;
 	bool print_example;
+	bool json, orphans; /* of check */
 };
 
 /* The exit statuses of the program. */

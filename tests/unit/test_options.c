@@ -33,6 +33,8 @@ static void commands_and_options_stand_in_any_order(void **state)
 	assert_true(options.print_config);
 	assert_true(parse(&options, "run --print-example", &problem));
 	assert_true(options.print_example);
+	assert_true(parse(&options, "--json check --orphans", &problem));
+	assert_true(options.json && options.orphans);
 	assert_true(parse(&options, "--help", &problem));
 	assert_int_equal(options.command, COMMAND_HELP);
 	assert_true(parse(&options, "version", &problem));
@@ -49,6 +51,8 @@ static void wrong_usage_is_named(void **state)
 		{"run --fast", "unknown option or missing value"},
 		{"run --config", "unknown option or missing value"},
 		{"--print-config", "no command"},
+		{"run --json", "--json and --orphans are options of check"},
+		{"--orphans run", "--json and --orphans are options of check"},
 	};
 	struct options options;
 	const char *problem;

@@ -22,11 +22,15 @@ static void read_roles(struct arena *arena, struct json_object *body, struct vcd
 		json_object_is_type(refs, json_type_array) ? json_object_array_length(refs) : 0;
 
 	out->role_urns = arena_alloc(arena, (count + 1) * sizeof(*out->role_urns));
+	out->role_names = arena_alloc(arena, (count + 1) * sizeof(*out->role_names));
 	for (size_t i = 0; i < count; i++) {
-		const char *urn = copy_member(arena, json_object_array_get_idx(refs, i), "id");
+		struct json_object *ref = json_object_array_get_idx(refs, i);
+		const char *urn = copy_member(arena, ref, "id");
 
-		if (*urn)
-			out->role_urns[out->role_count++] = urn;
+		if (!*urn)
+			continue;
+		out->role_names[out->role_count] = copy_member(arena, ref, "name");
+		out->role_urns[out->role_count++] = urn;
 	}
 }
 

@@ -8,7 +8,7 @@
 
 struct vcd_session {
 	const char *user_urn, *user_name, *org_urn, *org_name;
-	const char **role_urns;
+	const char **role_urns, **role_names;
 	size_t role_count;
 };
 
