@@ -18,6 +18,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,6 +35,7 @@ struct bus {
 	struct json_object *waiting; /* a delivery that came while an answer was awaited */
 	struct buf in;		     /* bytes read, not yet a whole frame */
 	bool blocked, consuming;
+	const _Atomic bool *stop;
 	struct error cause;
 };
 
@@ -176,7 +178,7 @@ static int await_answer(struct bus *bus, struct json_object **out, int64_t seq, 
 		struct json_object *frame = NULL;
 		int got = read_frame(bus, &frame, deadline, err);
 
-		if (got == 0 && patient && bus->blocked)
+		if (got == 0 && patient && bus->blocked && !(bus->stop && atomic_load(bus->stop)))
 			deadline = clock_ms() + timeout_ms;
 		else if (got <= 0)
 			return got;
@@ -254,6 +256,7 @@ int bus_connect(struct bus **out, const struct bus_options *options, struct erro
 
 	bus->fd = -1;
 	bus->timeout_ms = options->timeout_ms;
+	bus->stop = options->stop;
 	buf_init(&bus->in, FRAME_MAX);
 	json_set_str(hello, "name", options->name);
 	if (connect_socket(bus, err) || call(bus, hello, "login", NULL, err)) {

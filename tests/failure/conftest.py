@@ -13,6 +13,7 @@ for folder in (HERE, HERE.parent / "e2e", HERE.parents[1] / "deploy"):
     sys.path.insert(0, str(folder))
 
 from box import Box  # noqa: E402  (needs the paths above)
+from sweep import Sweep  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +42,20 @@ def new_box(request, logs):
     yield make
     for box in boxes:
         box.stop()
+
+
+FIGURES = {}
+
+
+@pytest.fixture(scope="module")
+def sweep(request, logs):
+    """Boxes for many points. A module may set BOX as for `box`."""
+    sweep = Sweep(logs / request.module.__name__, **getattr(request.module, "BOX", {}))
+    yield sweep
+    FIGURES.update(sweep.figures)
+    sweep.stop()
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name, count in FIGURES.items():
+        terminalreporter.write_line(f"points tried: {name}: {count}")

@@ -7,11 +7,11 @@ def live(box, name):
     answer = box.alice.request("POST", "/api/cse/3.0/clusters", cluster_body(name))
     assert answer.status == 202, answer
     task = box.wait_task(answer.json["entity"]["status"]["task_href"])
-    assert task["status"] == "success", task
+    assert task.status == "success", task
     answer = box.alice.request("DELETE", f"/api/cse/3.0/cluster/{answer.json['id']}")
     assert answer.status == 202, answer
     task = box.wait_task(answer.json["entity"]["status"]["task_href"])
-    assert task["status"] == "success", task
+    assert task.status == "success", task
 
 
 def test_a_cluster_lives_in_the_box(box):

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/str.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,7 +210,7 @@ int faults_add(struct sim *sim, struct json_object *order, struct error *err)
 {
 	static const char *const members[] = {"method", "path_prefix", "agent", "nth", "times",
 		"status", "minor", "message", "reset", "stall", "after_effect", "delay_ms",
-		"writes", "hold", "task_error"};
+		"writes", "hold", "task_error", "path"};
 	struct sim_calls *calls = sim->calls;
 
 	if (!json_object_is_type(order, json_type_object))
@@ -340,7 +341,9 @@ static bool fault_fits(
 {
 	const char *wanted = json_str(order, "method", NULL);
 
-	return (wanted == NULL || str_eq(wanted, method)) &&
+	/* A pattern of the shell: ids stand in the middle of most paths. */
+	return fnmatch(json_str(order, "path", "*"), path, 0) == 0 &&
+	       (wanted == NULL || str_eq(wanted, method)) &&
 	       (!json_flag(order, "writes", false) || is_write(method, path)) &&
 	       str_starts(path, json_str(order, "path_prefix", "")) &&
 	       str_starts(agent, json_str(order, "agent", ""));

@@ -50,11 +50,12 @@ struct json_object *path_json(struct sim *sim) MUST_CHECK;
 struct json_object *faults_json(struct sim *sim) MUST_CHECK;
 void calls_reset(struct sim *sim);
 /*
- * Orders a fault: {method, path_prefix, agent (prefix), writes: only calls that change something
- * (no GET, no login), nth: which matching call is the first to be hit (1), times: how many are (1;
- * 0: all), status, minor, message, reset, stall, after_effect, delay_ms, hold: "before" the effect
- * or "after" it, task_error: text}. Everything is optional. INVALID on another member. faults_json
- * adds to each: seen (matching calls), hits, held (calls that wait now).
+ * Orders a fault: {method, path_prefix, path (a pattern of the shell), agent (prefix), writes: only
+ * calls that change something (no GET, no login), nth: which matching call is the first to be hit
+ * (1), times: how many are (1; 0: all), status, minor, message, reset, stall, after_effect,
+ * delay_ms, hold: "before" the effect or "after" it, task_error: text}. Everything is optional.
+ * INVALID on another member. faults_json adds to each: seen (matching calls), hits, held (calls
+ * that wait now).
  */
 int faults_add(struct sim *sim, struct json_object *fault, struct error *err) MUST_CHECK;
 void faults_clear(struct sim *sim); /* held calls go on */

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""A cluster's life in a box, and how to say of it that nothing was lost and nothing made twice."""
+import json
+
+from bodies import cluster_body
+
+AGENT = "cse-worker"
+WORKERS = 1
+
+
+class Life:
+    """One cluster. Each step sends its request and returns the answer; done() ends it well."""
+
+    def __init__(self, box, name, **changes):
+        self.box, self.alice, self.name = box, box.alice, name
+        self.body = cluster_body(name, spec__workers__count=WORKERS, **changes)
+        self.id = None
+        self.orphans = []  # tasks that no answer told of: the search for unfinished work ends them
+        self.before = box.vcd.state()
+
+    def send(self, step, request_id=None):
+        options = {"request_id": request_id} if request_id else {}
+        if step == "create":
+            return self.alice.request("POST", "/api/cse/3.0/clusters", self.body, **options)
+        path = f"/api/cse/3.0/cluster/{self.id}"
+        if step == "unexpose":
+            body = json.loads(json.dumps(self.body))
+            body["spec"]["expose"] = False
+            return self.alice.request("PUT", path, body, **options)
+        return self.alice.request("DELETE", path, **options)
+
+    def accepted(self, step, answer):
+        """The answer's task; it must be accepted."""
+        assert answer.status == 202, (step, answer)
+        if step == "create":
+            self.id = answer.json["id"]
+        return answer.json["entity"]["status"]["task_href"]
+
+    def do(self, step, limit_s=60):
+        """One step without failures."""
+        task = self.box.wait_task(self.accepted(step, self.send(step)), limit_s)
+        assert task.status == "success", (step, task)
+        self.check(step)
+        return task
+
+    def state(self):
+        state = json.loads(self.box.vcd.state())
+        state["running_tasks"] = [t for t in state["running_tasks"] if t not in self.orphans]
+        return state
+
+    def note_orphans(self):
+        """A task was made, but VCD's answer was lost: nobody knows of it, and nothing else was made."""
+        new = set(self.state()["running_tasks"]) - set(json.loads(self.before)["running_tasks"])
+        for task in self.box.vcd.ask("/tasks"):
+            if task["id"] in new and task["external"]:
+                assert '"claim"' not in task["details"], task
+                self.orphans.append(task["id"])
+
+    def check(self, step):
+        """The cloud is what the step wants, once: one vApp, each VM, one rule, one entity."""
+        state = self.state()
+        before = json.loads(self.before)
+        if step == "delete":
+            assert state == before, difference(before, state)
+            return
+
+        def new(kind):
+            return [o for o in state[kind] if o not in before[kind]]
+        exposed = step == "create"
+        vapps, vms, rules, entities = map(new, ("vapps", "vms", "nat_rules", "entities"))
+        found = {"vapps": len(vapps), "vms": len(vms), "rules": len(rules), "entities": len(entities)}
+        assert found == {"vapps": 1, "vms": 1 + WORKERS, "rules": int(exposed), "entities": 1}, found
+        assert len(new("used_addresses")) == int(exposed), new("used_addresses")
+        assert state["running_tasks"] == before["running_tasks"] and not state["locks"], state
+        entity = entities[0]
+        assert entity["id"] == self.id and entity["state"] == "RESOLVED", entity
+        assert entity["externalId"].endswith(vapps[0]["id"]), (entity["externalId"], vapps)
+        status, spec = entity["entity"]["status"], entity["entity"]["spec"]
+        assert status["phase"] == ("CREATE" if exposed else "UPDATE") + ":SUCCEEDED", status
+        assert status["exposed"] is exposed and spec["expose"] is exposed, entity
+        address = rules[0]["externalAddresses"] if exposed else self.internal_address(vms)
+        assert status["nodes"]["control_plane"]["ip"] == address, (status, rules)
+        assert len(status["nodes"]["workers"]) == WORKERS, status
+
+    @staticmethod
+    def internal_address(vms):
+        return next(vm["ip"] for vm in vms if vm["name"].startswith("mstr-"))
+
+    def check_nothing_left(self):
+        """An answer that was no acceptance leaves the cloud as it was."""
+        state, before = self.state(), json.loads(self.before)
+        assert state == before, difference(before, state)
+
+
+def difference(before, after):
+    """What two states differ in, short enough to be read."""
+    found = {}
+    for kind in after:
+        if after[kind] == before[kind]:
+            continue
+        if not isinstance(after[kind], list):
+            found[kind] = (before[kind], after[kind])
+            continue
+        found[kind] = {"more": [o for o in after[kind] if o not in before[kind]],
+                       "less": [o for o in before[kind] if o not in after[kind]]}
+    return json.dumps(found)[:3000]
