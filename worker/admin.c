@@ -97,10 +97,12 @@ int admin_start(struct admin **out, struct shared *shared, struct error *err)
 	admin = xcalloc(1, sizeof(*admin));
 	admin->shared = shared;
 	errno = 0;
-	admin->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, admin,
-		MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_MAX_S,
-		MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
+	/* Not LISTENING_ADDRESS_REUSE: two workers on one port would each get half of the
+	 * questions. */
+	admin->daemon =
+		MHD_start_daemon(flags, 0, NULL, NULL, on_request, admin, MHD_OPTION_SOCK_ADDR,
+			&address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_MAX_S, MHD_OPTION_END);
 	if (!admin->daemon) {
 		free(admin);
 		return error_sys(err, ERR_INTERNAL, errno, "admin port: listen on %s port %d",

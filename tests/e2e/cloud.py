@@ -216,7 +216,7 @@ class Worker(Process):
 class Cloud:
     """A simulated VCD and its workers on the session's broker; fast: at a tenth of all times."""
 
-    def __init__(self, folder, broker, workers=1, options=None, timing=None, fast=True):
+    def __init__(self, folder, broker, workers=1, options=None, timing=None, fast=True, config=None):
         self.folder, self.broker = folder, broker
         self.timing = {**(FAST_TIMING if fast else {}), **(timing or {})}
         options = {**(FAST_CLOUD if fast else {}), **(options or {})}
@@ -229,7 +229,7 @@ class Cloud:
         self.vcd = Simulator(folder, broker, options)
         try:
             for _ in range(workers):
-                self.add_worker()
+                self.add_worker(**(config or {}))
             self.alice = self.tenant("alice@tenant1")
             wait_until(lambda: self.alice.request("GET", "/api/cse/system").status == 200,
                        pause_s=0.3, what="the worker's first answer")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The admin port over HTTP, the metrics as Prometheus reads them, and systemd's notify socket."""
+import json
+import os
+import re
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+from bodies import cluster_body
+from cloud import wait_until
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+PORT = free_port()
+CLOUD = {"options": {"played_guests": 1}, "config": {"admin": {"port": PORT}}}
+
+NAME = re.compile(r"cse_worker_[a-z_]*[a-z]$")
+SAMPLE = re.compile(r'^([a-z_]+)(?:\{(.*)\})? (-?[0-9.]+)$')
+LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
+# Every text a label may hold, but for numbers: none of them comes from a tenant.
+LABEL_WORDS = re.compile(r"[a-z_]+$|[0-9.]+$|\+Inf$")
+
+
+def fetch(path, port=PORT, method="GET", host="127.0.0.1"):
+    """Status, headers and text of an answer."""
+    request = urllib.request.Request(f"http://{host}:{port}{path}", method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.headers, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode()
+
+
+def ask(path, port=PORT):
+    status, _, text = fetch(path, port)
+    return status, json.loads(text)
+
+
+def metrics(port=PORT):
+    """{sample with labels: value}; every line is judged on the way."""
+    status, headers, text = fetch("/metrics", port)
+    assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    samples, helped, types = {}, set(), {}
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        words = line.split(" ", 3)
+        if line.startswith("# HELP "):
+            assert words[2] not in helped and len(words[3]) > 5, line
+            helped.add(words[2])
+        elif line.startswith("# TYPE "):
+            assert words[2] in helped and words[2] not in types and NAME.match(words[2]), line
+            types[words[2]] = words[3]
+        else:
+            check_sample(line, types, samples)
+    assert helped == set(types)
+    return samples
+
+
+def check_sample(line, types, samples):
+    name, labels, value = SAMPLE.match(line).groups()
+    family = name if name in types else re.sub("_(bucket|sum|count)$", "", name)
+    assert family == list(types)[-1], f"{line} does not stand under its family"
+    assert (name.endswith("_total")) == (types[family] == "counter"), line
+    assert (family != name) == (types[family] == "histogram"), line
+    pairs = LABEL.findall(labels or "")
+    assert ",".join(f'{key}="{text}"' for key, text in pairs) == (labels or ""), line
+    assert all(LABEL_WORDS.match(text) for _, text in pairs), line
+    key = line.rpartition(" ")[0]
+    assert key not in samples, f"{key} stands there twice"
+    samples[key] = float(value)
+
+
+def test_a_serving_worker_is_healthy_and_ready(cloud):
+    assert ask("/healthz") == (200, {"healthy": True})
+    assert wait_until(lambda: ask("/readyz") == (200, {"ready": True}), what="the session")
+
+
+def test_only_get_only_known_pages_only_this_address(cloud):
+    status, headers, _ = fetch("/metrics", method="POST")
+    assert (status, headers["Allow"]) == (405, "GET")
+    assert fetch("/healthz", method="DELETE")[0] == 405
+    assert fetch("/v1/nothing")[0] == 404
+    with pytest.raises(OSError):
+        fetch("/healthz", host="127.0.0.2")
+
+
+def test_an_operation_shows_while_it_runs_and_is_counted(cloud, alice):
+    before = metrics()
+    answer = alice.request("POST", "/api/cse/3.0/clusters", cluster_body("observed-name"))
+    assert answer.status == 202, answer
+    task = answer.json["entity"]["status"]["task_href"].rpartition("/")[2]
+
+    def shown():
+        busy = [t for t in ask("/v1/operations")[1]["threads"] if t.get("task") == task]
+        return busy[0] if busy and busy[0]["step"] else None
+
+    thread = wait_until(shown, pause_s=0.01, what="the pass")
+    assert thread["operation"] == "create" and thread["cluster"] == answer.json["id"]
+    assert thread["pass"] >= 1 and thread["state"] == "busy" and thread["since"].endswith("Z")
+    done = alice.wait(answer.json["entity"]["status"]["task_href"])
+    assert done.status == "success", done
+    after = wait_until(lambda: grown(before, "cse_worker_operations_total", 'operation="create",outcome="done"'),
+                       what="the count")
+    for name, labels in (("cse_worker_requests_total", 'outcome="ok"'),
+                         ("cse_worker_passes_total", 'outcome="again"'),
+                         ("cse_worker_vcd_calls_total", 'class="ok"'),
+                         ("cse_worker_vcd_call_duration_seconds_count", 'kind="write"')):
+        assert after[f"{name}{{{labels}}}"] > before[f"{name}{{{labels}}}"], name
+    assert after["cse_worker_vcd_session"] == 1
+    assert after['cse_worker_threads{kind="operation",state="consuming"}'] == 4
+    text = fetch("/metrics")[2]
+    for word in ("observed-name", "alice", "tenant1", task, answer.json["id"], "svc-cse"):
+        assert word not in text, word
+    idle = ask("/v1/operations")[1]["threads"]
+    assert "last" in {t.get("last_outcome") for t in idle}, idle
+
+
+def grown(before, name, labels):
+    now, key = metrics(), f"{name}{{{labels}}}"
+    return now if now[key] > before[key] else None
+
+
+def test_without_a_broker_it_says_so(cloud):
+    port = free_port()
+    broker = {"hosts": ["127.0.0.1:1"], "user": "x", "password_file": cloud.broker.env["PASSWORD_FILE"],
+              "tls": {"enabled": False}, "heartbeat_s": 2}
+    worker = cloud.add_worker(admin={"port": port}, broker=broker)
+    wait_until(lambda: can_fetch(port), what="the admin port")
+    wait_until(lambda: metrics(port)["cse_worker_broker_connect_failures_total"] > 0, what="an attempt")
+    status, body = ask("/healthz", port)
+    assert status == 503 and body["healthy"] is False
+    assert body["reasons"] == ["no request thread consumes from the broker",
+                               "no operation thread consumes from the broker"]
+    assert ask("/readyz", port)[0] == 503
+    assert wait_until(lambda: worker.events("worker.unwell"), what="the log line")
+    assert worker.stop() == 0
+
+
+def test_without_vcd_it_is_healthy_but_not_ready(cloud):
+    port = free_port()
+    vcd = {"host": "127.0.0.1:1", "user": "svc-cse@System", "password_file": str(cloud.password_file)}
+    worker = cloud.add_worker(admin={"port": port}, vcd=vcd)
+    wait_until(lambda: can_fetch(port) and ask("/healthz", port)[0] == 200, what="the consumers")
+    status, body = ask("/readyz", port)
+    assert status == 503 and len(body["reasons"]) == 1 and "session" in body["reasons"][0], body
+    wait_until(lambda: metrics(port)['cse_worker_vcd_calls_total{class="no_answer"}'] > 0,
+               what="the failed call")
+    assert worker.stop() == 0
+
+
+def can_fetch(port):
+    try:
+        return fetch("/healthz", port)
+    except OSError:
+        return None
+
+
+def test_a_taken_port_ends_the_worker_with_a_reason(cloud):
+    worker = cloud.add_worker(admin={"port": PORT})
+    assert worker.popen.wait(30) == 1
+    assert str(PORT) in worker.events("admin.not_started")[0]["reason"]
+    cloud.workers.remove(worker)
+    worker.check_reports()
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_hears_ready_watchdog_and_stopping(cloud, tmp_path, monkeypatch, abstract):
+    name = f"@cse-worker-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name.replace("@", "\0"))
+        listener.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        worker = cloud.add_worker()
+        lines = []
+
+        def heard(word, times=1):
+            while lines.count(word) < times:
+                lines.extend(listener.recv(4096).decode().splitlines())
+            return True
+
+        assert heard("READY=1") and heard("STATUS=consuming") and heard("WATCHDOG=1", 5)
+        assert lines.count("READY=1") == 1
+        assert worker.stop() == 0
+        assert heard("STOPPING=1")
