@@ -37,8 +37,8 @@ int vcd_versions(struct vcd *vcd, struct vcd_version **out, size_t *count, struc
 
 	if (vcd_exchange(vcd, "/api/versions", &request, what, &response, err) < 0)
 		return -1;
-	if (response.status != 200)
-		return fault_set(vcd, &response, what, err);
+	if (vcd->fault.status)
+		return fault_set(vcd, what, err);
 	doc = xml_parse(response.body, response.body_len, err);
 	if (!doc)
 		return error_wrap(err, "%s: the answer cannot be read", what);
