@@ -244,6 +244,7 @@ static void create_writes_once_and_reads_back(void **state)
 	CREATE(&f, "control-plane-data", COND_FAILED);
 	give_data(&f);
 	f.seen.control_plane.has_secret = false;
+	f.seen.control_plane.ca_hash = "sha256:bb";
 	CREATE(&f, "control-plane-data", COND_FAILED);
 }
 

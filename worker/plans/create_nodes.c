@@ -20,13 +20,27 @@ enum { TOKEN_EXTRA_S = 3600 };
 
 /* ---- guest data ---- */
 
+static bool data_fits(const struct observed *seen, const struct node *node)
+{
+	return node->has_data && str_eq(node->ca_hash, seen->ca_hash);
+}
+
+/*
+ * Once the control plane has taken the secrets they are nowhere in VCD. They were in every node
+ * before any was powered on, so one that is off now was switched off since, with what it took on
+ * its disk: it only has to be powered on.
+ */
+static bool handed_out(const struct observed *seen)
+{
+	return data_fits(seen, &seen->control_plane) && !seen->control_plane.has_secret;
+}
+
 static enum condition check_node(const struct observed *seen, const struct node *node)
 {
 	if (node->on)
 		return COND_MET; /* it runs with what it got; the hashes are compared elsewhere */
-	return node->has_data && node->has_secret && str_eq(node->ca_hash, seen->ca_hash)
-		       ? COND_MET
-		       : COND_UNMET;
+	return data_fits(seen, node) && (node->has_secret || handed_out(seen)) ? COND_MET
+									       : COND_UNMET;
 }
 
 enum condition check_control_plane(const struct observed *seen, struct error *why)
@@ -40,7 +54,7 @@ enum condition check_control_plane(const struct observed *seen, struct error *wh
 	}
 	if (!node->ip[0])
 		return COND_PENDING;
-	if (seen->has_ca && !node->on && !node->has_secret && !seen->vm_task) {
+	if (seen->has_ca && !node->on && !node->has_secret && !handed_out(seen) && !seen->vm_task) {
 		error_set(why, ERR_INVALID, "The cluster's secrets in VM %s are lost", node->name);
 		return COND_FAILED;
 	}
@@ -167,8 +181,16 @@ enum condition check_workers(const struct observed *seen, struct error *why)
 				why, ERR_INVALID, "VM %s runs with another cluster CA", node->name);
 			return COND_FAILED;
 		}
-		if (check_node(seen, node) != COND_MET)
-			condition = COND_UNMET;
+		if (check_node(seen, node) == COND_MET)
+			continue;
+		condition = COND_UNMET;
+		if (handed_out(seen) && !seen->vm_task) {
+			error_set(why, ERR_INVALID,
+				"VM %s lacks its data, and the cluster's secrets are no longer in "
+				"VM %s",
+				node->name, seen->control_plane.name);
+			return COND_FAILED;
+		}
 	}
 	return condition;
 }
@@ -179,7 +201,8 @@ int act_workers(struct work *work, struct observed *seen, struct error *err)
 	struct node_secret secret = {0};
 
 	if (!node_secret_decode(&secret, vcd_vm_extra(seen->control_plane.vm, KEY_SECRET)))
-		return error_set(err, ERR_INVALID, "The cluster's secrets cannot be read");
+		return error_set(err, ERR_INVALID, "The cluster's secrets in VM %s cannot be read",
+			seen->control_plane.name);
 	secret_release(&secret.ca_key); /* not a worker's business */
 	for (size_t i = 0; i < seen->worker_count && clock_ms() < work->mutate_until_ms; i++) {
 		const struct node *node = &seen->workers[i];
@@ -196,20 +219,26 @@ int act_workers(struct work *work, struct observed *seen, struct error *err)
 
 /* ---- power ---- */
 
+static bool all_on(const struct observed *seen)
+{
+	bool on = seen->control_plane.on;
+
+	for (size_t i = 0; i < seen->worker_count; i++)
+		on = on && seen->workers[i].on;
+	return on;
+}
+
+/* Whichever node was written in this pass: a later one reads it back and powers on. */
 enum condition check_read_back(const struct observed *seen, struct error *why)
 {
 	(void)why;
-	return seen->data_written && !seen->control_plane.on ? COND_PENDING : COND_MET;
+	return seen->data_written && !all_on(seen) ? COND_PENDING : COND_MET;
 }
 
 enum condition check_power(const struct observed *seen, struct error *why)
 {
-	bool all_on = seen->control_plane.on;
-
 	(void)why;
-	for (size_t i = 0; i < seen->worker_count; i++)
-		all_on = all_on && seen->workers[i].on;
-	if (all_on)
+	if (all_on(seen))
 		return COND_MET;
 	return seen->vapp == VAPP_BUSY ? COND_PENDING : COND_UNMET;
 }
