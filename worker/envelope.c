@@ -50,15 +50,25 @@ static const char *bearer_token(const char *authorization, size_t *len)
 	return *len && end[strspn(end, " ")] == '\0' ? token : NULL;
 }
 
+/* Anything else could end the header line this token is passed on in, and begin another. */
+static bool is_visible(const char *token, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (token[i] <= ' ' || token[i] > '~')
+			return false;
+	return len > 0;
+}
+
 static struct secret find_token(struct json_object *headers)
 {
 	size_t len;
 	const char *token = bearer_token(header(headers, "Authorization"), &len);
 
-	if (token)
-		return secret_new(token, len);
-	token = header(headers, "x-vcloud-authorization");
-	return str_empty(token) ? (struct secret){0} : secret_new(token, strlen(token));
+	if (!token) {
+		token = header(headers, "x-vcloud-authorization");
+		len = token ? strlen(token) : 0;
+	}
+	return is_visible(token, len) ? secret_new(token, len) : (struct secret){0};
 }
 
 static int need_text(struct json_object *http, const char *name, size_t max, const char **out,
@@ -74,6 +84,14 @@ static int need_text(struct json_object *http, const char *name, size_t max, con
 	return 0;
 }
 
+/* As need_text, but absent or null is "". */
+static int take_text(struct json_object *http, const char *name, const char **out,
+	struct arena *arena, struct error *err)
+{
+	*out = "";
+	return json_at(http, name) ? need_text(http, name, SIZE_MAX, out, arena, err) : 0;
+}
+
 static int read_http(
 	struct envelope *out, struct arena *arena, struct json_object *http, struct error *err)
 {
@@ -86,9 +104,10 @@ static int read_http(
 		return -1;
 	if (!json_object_is_type(headers, json_type_object))
 		return error_set(err, ERR_INVALID, "headers must be an object");
+	if (take_text(http, "body", &out->body64, arena, err) ||
+		take_text(http, "queryString", &out->query_text, arena, err))
+		return -1;
 	out->accept = arena_strdup(arena, header(headers, "Accept"));
-	out->body64 = arena_strdup(arena, json_str(http, "body", ""));
-	out->query_text = arena_strdup(arena, json_str(http, "queryString", ""));
 	request->token = find_token(headers);
 	return 0;
 }

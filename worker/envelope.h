@@ -20,7 +20,8 @@ struct envelope {
 
 /*
  * Reads a delivery; strings live in the arena. INVALID: not such an array, or one of id, method,
- * requestUri and headers is missing or of a wrong type. Everything else may be absent or odd.
+ * requestUri and headers is missing or of a wrong type, or body or queryString is no text.
+ * Everything else may be absent or odd.
  * out->request.id is set as soon as it is known, else "". Release in every case.
  */
 int envelope_decode(struct envelope *out, struct arena *arena, const struct delivery *delivery,

@@ -75,6 +75,11 @@ static void what_is_no_request_is_refused(void **state)
 		"[{\"id\":\"i\",\"method\":\"GET\",\"headers\":{}}]",
 		"[{\"id\":\"i\",\"method\":\"GET\",\"requestUri\":\"/\"}]",
 		"[{\"id\":\"i\",\"method\":\"GET\",\"requestUri\":\"/\",\"headers\":[]}]",
+		"[{\"id\":\"i\",\"method\":\"GET\",\"requestUri\":\"/"
+		"\",\"headers\":{},\"body\":{}}]",
+		"[{\"id\":\"i\",\"method\":\"GET\",\"requestUri\":\"/"
+		"\",\"headers\":{},\"queryString\":1}]",
+		"[{\"id\":\"i\\u0000\",\"method\":\"GET\",\"requestUri\":\"/\",\"headers\":{}}]",
 		"[[[[[[[[[[]]]]]]]]]]"};
 	struct error err;
 
@@ -107,6 +112,10 @@ static const struct {
 } tokens[] = {
 	{"{}", ""},
 	{"{\"Authorization\":\"Bearer t1\"}", "t1"},
+	{"{\"Authorization\":\"Bearer t1\\r\\nX-Other: 1\"}", ""},
+	{"{\"Authorization\":\"Bearer t1\\n\"}", ""},
+	{"{\"x-vcloud-authorization\":\"t1 t2\"}", ""},
+	{"{\"x-vcloud-authorization\":\"t\xc3\xa4\"}", ""},
 	{"{\"AUTHORIZATION\":\"bearer t1\"}", "t1"},
 	{"{\"authorization\":\"BEARER  t1 \"}", "t1"},
 	{"{\"X-VCloud-Authorization\":\"t2\"}", "t2"},
