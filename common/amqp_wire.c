@@ -15,8 +15,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* A frame's buffer is allocated whole for each connection; requests are some kilobytes. */
-enum { FRAME_BYTES = 32768, HOST_MAX = 256 };
+/*
+ * As brokers have it: a message's properties come in one frame, and one that is longer than agreed
+ * would end the connection, and the next one's. Of a buffer only what is used costs memory.
+ */
+enum { FRAME_BYTES = 131072, HOST_MAX = 256 };
 
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
