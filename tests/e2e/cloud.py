@@ -92,12 +92,20 @@ class Broker:
         self.start()
 
     def start(self):
-        subprocess.run([self.script, "start", self.folder], check=True)
+        subprocess.run([self.script, "start", self.folder, "--tls"], check=True)
         lines = (self.folder / "broker.env").read_text().splitlines()
         self.env = dict(line.split("=", 1) for line in lines)
 
     def stop(self):
         subprocess.run([self.script, "stop", self.folder], check=True)
+
+    def ctl(self, *arguments):
+        """rabbitmqctl's output."""
+        return subprocess.run([self.script, "ctl", self.folder, *arguments], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout
+
+    def signal(self, number):
+        os.kill(int(self.env["PID"]), number)
 
     @property
     def address(self):
