@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/unit/fake_vcd.h"
+#include "tests/unit/fake_note.h"
 
 #include "common/json.h"
 #include "common/str.h"
@@ -69,30 +69,43 @@ const char *fake_cluster(struct json_object *entity, const char *task)
 	return urn;
 }
 
-/* Notes one call of `requests` HTTP requests; true when it must fail. */
-static bool note(const char *name, size_t requests, bool write, struct error *err)
+void fake_meet(bool after)
+{
+	void (*meet)(void) = fake.meet;
+
+	if (!meet || fake.call_count != fake.meet_at || fake.meet_after != after)
+		return;
+	fake.meet = NULL;
+	meet();
+}
+
+bool fake_note(const char *name, size_t requests, bool write, struct error *err)
 {
 	if (fake.call_count < FAKE_CALLS)
 		fake.calls[fake.call_count++] = name;
+	fake_meet(false);
+	if (fake.dead) {
+		error_set(err, ERR_TRANSIENT, "the worker is dead");
+		return true;
+	}
 	fake.requests += requests;
 	fake.writes += write;
 	if (!fake.fail || !str_eq(fake.fail, name))
 		return false;
+	if (fake.fail_skip) {
+		fake.fail_skip--;
+		return false;
+	}
 	fake.fail = NULL;
+	fake.dead = fake.dies;
 	error_set(err, fake.fail_code, "%s failed", name);
 	return true;
 }
-#define READ(name, requests)                                                                       \
-	do {                                                                                       \
-		if (note(name, requests, false, err))                                              \
-			return -1;                                                                 \
-	} while (0)
-/* A write may fail before or after its effect. */
-#define WRITE(name, requests)                                                                      \
-	bool failed_ = note(name, requests, true, err);                                            \
-	if (failed_ && !fake.fail_after)                                                           \
-	return -1
-#define WRITTEN return failed_ ? -1 : 0
+bool bus_is_dead(const struct bus *bus)
+{
+	(void)bus;
+	return fake.bus_dead || fake.dead;
+}
 
 void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms)
 {
@@ -123,195 +136,34 @@ const char *vcd_href(struct vcd *vcd, const char *path_fmt, ...)
 	return arena_printf(&fake.arena, "https://vcd%s", path);
 }
 
+/* One page: grants of others, then that of fake.grant. */
+static struct json_object *grants_page(const char *path)
+{
+	enum { SIZE = 128 };
+	size_t number = strtoul(strstr(path, "page=") + strlen("page="), NULL, 10);
+	size_t total = fake.grants_before + (fake.grant != NULL);
+	struct json_object *page = json_tokener_parse("{\"values\":[]}");
+
+	json_set_int(page, "pageCount", (int64_t)((total + SIZE - 1) / SIZE));
+	for (size_t i = (number - 1) * SIZE; i < total && i < number * SIZE; i++) {
+		struct json_object *grant = json_object_new_object();
+
+		json_set_str(grant, "accessLevelId", "urn:vcloud:accessLevel:FullControl");
+		json_set_str(grant, "memberId",
+			i < fake.grants_before ? "urn:vcloud:user:other" : fake.grant);
+		json_object_array_add(json_at(page, "values"), grant);
+	}
+	return page;
+}
+
 int vcd_json(struct vcd *vcd, struct vcd_as as, const char *method, const char *path,
 	struct json_object *body, const char *what, struct vcd_answer *answer,
 	struct json_object **out, struct error *err)
 {
-	(void)vcd, (void)as, (void)method, (void)path, (void)body, (void)what, (void)answer;
+	(void)vcd, (void)as, (void)method, (void)body, (void)what, (void)answer;
 	READ("grants", 1);
-	*out = json_tokener_parse("{\"values\":[]}");
-	if (fake.grant) {
-		struct json_object *grant = json_object_new_object();
-
-		json_set_str(grant, "accessLevelId", "urn:vcloud:accessLevel:FullControl");
-		json_set_str(grant, "memberId", fake.grant);
-		json_object_array_add(json_at(*out, "values"), grant);
-	}
+	*out = grants_page(path);
 	return 0;
-}
-
-int vcd_session_current(
-	struct vcd *vcd, struct vcd_as as, struct vcd_session *out, struct error *err)
-{
-	static const char *roles[] = {"urn:vcloud:role:1"};
-
-	(void)vcd, (void)as;
-	READ("session", 1);
-	*out = (struct vcd_session){.user_urn = fake.user,
-		.user_name = "alice",
-		.org_urn = fake.org,
-		.org_name = fake.org_name,
-		.role_urns = roles,
-		.role_count = 1};
-	return 0;
-}
-
-int vcd_role_rights(struct vcd *vcd, const char *role_urn, const char ***names, size_t *count,
-	struct error *err)
-{
-	(void)vcd, (void)role_urn;
-	READ("rights", 1);
-	*names = arena_alloc(&fake.arena, sizeof(fake.rights));
-	for (*count = 0; fake.rights[*count]; (*count)++)
-		(*names)[*count] = fake.rights[*count];
-	return 0;
-}
-
-int vcd_org_find(
-	struct vcd *vcd, struct vcd_as as, const char *name, const char **uuid, struct error *err)
-{
-	(void)vcd, (void)as;
-	READ("org", 1);
-	if (!str_eq(name, "tenant1"))
-		return error_set(err, ERR_GONE, "organization '%s' not found", name);
-	*uuid = str_urn_uuid(FAKE_ORG);
-	return 0;
-}
-
-int vcd_vdc_find(struct vcd *vcd, struct vcd_as as, const char *name, const char *org_uuid,
-	bool as_admin, struct vcd_vdc *out, struct error *err)
-{
-	static struct vcd_ref networks[] = {{"net", "https://vcd/api/network/n1", ""}};
-	static struct vcd_ref profiles[] = {{"gold", "https://vcd/api/vdcStorageProfile/p1", ""}};
-
-	(void)vcd, (void)as, (void)org_uuid, (void)as_admin;
-	READ("vdc", 2);
-	if (!str_eq(name, "vdc-a"))
-		return error_set(err, ERR_GONE, "VDC '%s' not found", name);
-	*out = (struct vcd_vdc){.uuid = "d1",
-		.urn = "urn:vcloud:vdc:d1",
-		.name = "vdc-a",
-		.networks = networks,
-		.network_count = 1,
-		.storage_profiles = profiles,
-		.storage_profile_count = 1,
-		.enabled = true};
-	return 0;
-}
-
-int vcd_vdc_sizing_policies(struct vcd *vcd, struct vcd_as as, const char *vdc_urn,
-	struct vcd_ref **out, size_t *count, struct error *err)
-{
-	static struct vcd_ref policies[] = {{"small", "h1", "i1"}, {"large", "h2", "i2"},
-		{"twin", "h3", "i3"}, {"twin", "h4", "i4"}};
-
-	(void)vcd, (void)as, (void)vdc_urn;
-	READ("sizing", 1);
-	*out = policies;
-	*count = ARRAY_LEN(policies);
-	return 0;
-}
-
-int vcd_metadata_get(struct vcd *vcd, const char *href, struct vcd_metadata **out, size_t *count,
-	struct error *err)
-{
-	const char *const template[][2] = {{"name", "T"}, {"revision", "1"}, {"kind", "TKGm"},
-		{"os", "ubuntu"}, {"kubernetes", "TKGm"}, {"kubernetes_version", "1.20"},
-		{"cni", "antrea"}, {"cni_version", "0.11"}, {"cse_prepared", fake.prepared}};
-	const char *const marks[][2] = {{"cse.cluster.id", fake.marked}, {"cse.deployment", "test"},
-		{"cse.edge", "urn:vcloud:gateway:g1"}, {"cse.vdc", fake.marked_vdc}};
-	bool item = strstr(href, "catalogItem");
-
-	(void)vcd;
-	READ("metadata", 1);
-	*count = item ? ARRAY_LEN(template) : ARRAY_LEN(marks);
-	*out = arena_alloc(&fake.arena, *count * sizeof(**out));
-	for (size_t i = 0; i < *count; i++)
-		(*out)[i] = (struct vcd_metadata){.domain = "SYSTEM",
-			.key = item ? template[i][0] : marks[i][0],
-			.value = item ? template[i][1] : marks[i][1]};
-	return 0;
-}
-
-int vcd_catalog_items(struct vcd *vcd, const char *org, const char *catalog, struct vcd_ref **out,
-	size_t *count, struct error *err)
-{
-	static struct vcd_ref items[] = {{"T_rev1", "https://vcd/api/catalogItem/c1", ""}};
-
-	(void)vcd, (void)org, (void)catalog;
-	READ("catalog", 2);
-	*out = items;
-	*count = 1;
-	return 0;
-}
-
-int vcd_template_get(
-	struct vcd *vcd, const char *item_href, struct vcd_template *out, struct error *err)
-{
-	(void)vcd, (void)item_href;
-	READ("template", 2);
-	*out = (struct vcd_template){.vm = {"t", "https://vcd/api/vAppTemplate/vm-t", ""}};
-	return 0;
-}
-
-int vcd_network_find(struct vcd *vcd, struct vcd_as as, const char *vdc_urn, const char *name,
-	struct vcd_network *out, struct error *err)
-{
-	(void)vcd, (void)as, (void)vdc_urn;
-	READ("network", 1);
-	if (!str_eq(name, "net"))
-		return error_set(err, ERR_GONE, "network '%s' not found", name);
-	*out = (struct vcd_network){.urn = "urn:vcloud:network:n1",
-		.name = "net",
-		.type = fake.network_type,
-		.edge_urn = "urn:vcloud:gateway:g1",
-		.has_static_pool = fake.static_pool,
-		.free_addresses = fake.free_addresses};
-	return 0;
-}
-
-int vcd_edge_get(
-	struct vcd *vcd, struct vcd_as as, const char *urn, struct vcd_edge *out, struct error *err)
-{
-	static struct vcd_ip_range range = {10, 19};
-
-	(void)vcd, (void)as;
-	READ("edge", 1);
-	*out = (struct vcd_edge){
-		.urn = urn, .name = "edge1", .nsxt = fake.nsxt, .ranges = &range, .range_count = 1};
-	return 0;
-}
-
-int vcd_edge_used(struct vcd *vcd, struct vcd_as as, const char *urn, uint32_t **out, size_t *count,
-	struct error *err)
-{
-	(void)vcd, (void)as, (void)urn;
-	READ("used", 1);
-	*count = fake.used_last - 9;
-	*out = arena_alloc(&fake.arena, *count * sizeof(**out));
-	for (uint32_t i = 0; i < *count; i++)
-		(*out)[i] = 10 + i;
-	return 0;
-}
-
-int vcd_nat_list(struct vcd *vcd, struct vcd_as as, const char *edge_urn, struct vcd_nat_rule **out,
-	size_t *count, struct error *err)
-{
-	(void)vcd, (void)as, (void)edge_urn;
-	READ("rules", 1);
-	*out = arena_alloc(&fake.arena, sizeof(**out));
-	(*out)[0] = (struct vcd_nat_rule){.id = "r1",
-		.name = arena_printf(&fake.arena, "lab7_%s_expose_dnat", fake.marked),
-		.external = "203.0.113.9",
-		.internal = "192.168.0.10"};
-	*count = 1;
-	return 0;
-}
-
-bool ip4_parse(const char *text, uint32_t *out)
-{
-	*out = 0;
-	return strchr(text, '.') != NULL;
 }
 
 bool task_is_final(const struct vcd_task *task)
@@ -331,15 +183,14 @@ int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 	const char *user_uuid, const char *user_name, const struct vcd_task_write *write,
 	struct vcd_task *out, struct error *err)
 {
-	struct vcd_task *task = &fake.tasks[fake.task_count];
-
 	(void)vcd, (void)org_name, (void)user_uuid, (void)user_name;
 	WRITE("task_create", 1);
-	fake.task_count++;
+	struct vcd_task *task = &fake.tasks[fake.task_count++];
 	task->uuid =
 		arena_printf(&fake.arena, "%08zu-aaaa-4000-8000-000000000000", fake.task_count);
 	task->href = arena_printf(&fake.arena, "https://vcd/api/task/%s", task->uuid);
 	task->owner_href = arena_printf(&fake.arena, "https://vcd/api/org/%s", org_uuid);
+	task->start_ms = 1000 + (int64_t)fake.task_count;
 	task_write(task, write);
 	if (fake.race)
 		json_set_str(fake_entity(0), "entity.status.task_href", fake.race);
@@ -350,13 +201,28 @@ int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 
 int vcd_task_get(struct vcd *vcd, const char *uuid, struct vcd_task *out, struct error *err)
 {
-	const struct vcd_task *task = fake_task(uuid);
+	const struct vcd_task *task;
 
 	(void)vcd;
 	READ("task_get", 1);
+	task = fake_task(uuid);
 	if (!task)
 		return error_set(err, ERR_GONE, "task %s not found", uuid);
 	*out = *task;
+	return 0;
+}
+
+int vcd_task_newest(struct vcd *vcd, struct vcd_task_ref **out, size_t *count, struct error *err)
+{
+	(void)vcd;
+	READ("tasks", 1);
+	*out = arena_alloc(&fake.arena, FAKE_TASKS * sizeof(**out));
+	*count = 0;
+	for (size_t i = fake.task_count; i-- > 0;)
+		if (!task_is_final(&fake.tasks[i]))
+			(*out)[(*count)++] = (struct vcd_task_ref){.uuid = fake.tasks[i].uuid,
+				.operation = fake.tasks[i].operation,
+				.start_ms = fake.tasks[i].start_ms};
 	return 0;
 }
 
@@ -403,11 +269,12 @@ static struct json_object *entity_by_urn(const char *urn, size_t *index)
 int vcd_entity_get(struct vcd *vcd, struct vcd_as as, const char *urn, struct json_object **out,
 	struct error *err)
 {
+	struct json_object *found;
 	size_t index;
-	struct json_object *found = entity_by_urn(urn, &index);
 
 	(void)vcd, (void)as;
 	READ("entity_get", 1);
+	found = entity_by_urn(urn, &index);
 	if (!found)
 		return error_set(err, ERR_GONE, "no access to entity");
 	*out = json_copy(found);
@@ -452,6 +319,14 @@ int vcd_entity_delete(struct vcd *vcd, struct vcd_as as, const char *urn, struct
 	WRITTEN;
 }
 
+static void remove_rival(void)
+{
+	size_t index;
+
+	if (entity_by_urn(fake.rival, &index))
+		json_object_array_del_idx(fake.entities, index, 1);
+}
+
 int vcd_entity_find(struct vcd *vcd, struct vcd_as as, const char *key, const char *value,
 	struct json_object **values, struct error *err)
 {
@@ -461,6 +336,8 @@ int vcd_entity_find(struct vcd *vcd, struct vcd_as as, const char *key, const ch
 	for (size_t i = 0; i < json_object_array_length(fake.entities); i++)
 		if (str_eq(json_str(fake_entity(i), key, NULL), value))
 			json_object_array_add(*values, json_copy(fake_entity(i)));
+	if (fake.rival_goes)
+		remove_rival();
 	return 0;
 }
 
@@ -516,6 +393,7 @@ static void add_rival(void)
 	fake_cluster(json_copy(json_at(fake_entity(0), "entity")), "https://vcd/api/task/rival");
 	json_set_str(fake_entity(index), "id", fake.rival);
 	json_set_str(fake_entity(index), "externalId", fake.rival_external);
+	json_set_str(fake_entity(index), "entity.metadata.ovdc_name", fake.rival_vdc);
 }
 
 int vcd_compose(struct vcd *vcd, struct vcd_as as, const char *vdc_uuid,

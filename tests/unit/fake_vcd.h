@@ -17,7 +17,7 @@
 #define FAKE_USER "urn:vcloud:user:00000000-0000-4000-8000-0000000000aa"
 #define FAKE_ENTITY "urn:vcloud:entity:cse:nativeCluster:1.0.0:"
 
-enum { FAKE_TASKS = 8, FAKE_CALLS = 128 };
+enum { FAKE_TASKS = 16, FAKE_CALLS = 128 };
 
 struct fake {
 	struct arena arena;
@@ -42,16 +42,27 @@ struct fake {
 	struct vcd_extra extra[4];
 	size_t extra_count;
 	size_t published;
-	const char *grant; /* member with full control of all entities */
+	const char *grant;    /* member with full control of all entities */
+	size_t grants_before; /* grants of others that come first in the list */
 	/* What happens. */
 	const char *fail; /* the first call of that name fails with fail_code */
 	enum err_code fail_code;
+	size_t fail_skip; /* …not the first calls of that name */
 	bool fail_after;  /* …after its effect */
+	bool dies;	  /* …and every call after it fails without effect: the worker is dead */
+	bool dead;
+	bool bus_dead; /* the broker's connection is gone */
+	/* Runs before call number meet_at of a run or, with meet_after, after its effect; once. */
+	void (*meet)(void);
+	size_t meet_at;
+	bool meet_after;
 	const char *race; /* href that entity 0 names once the next task was made */
 	const char *calls[FAKE_CALLS];
 	size_t call_count, writes, requests;
-	const char *rival,
-		*rival_external; /* id and externalId of an entity that comes with compose */
+	/* An entity of our name that comes with compose; with rival_goes it is gone a look later.
+	 */
+	const char *rival, *rival_external, *rival_vdc;
+	bool rival_goes;
 };
 extern struct fake fake;
 

@@ -61,6 +61,7 @@ int run(struct call call, struct error *err)
 		.tokens = {call.urn},
 		.body = call.body,
 		.token = secret_new("token", 5),
+		.redelivered = call.redelivered,
 		.received_ms = clock_ms() - call.age_ms};
 	struct reply reply = {0};
 	int failed;

@@ -23,6 +23,7 @@ struct call {
 	const char *id, *urn;
 	struct json_object *body; /* taken */
 	int64_t age_ms;
+	bool redelivered;
 };
 
 /* Runs a handler; the status it gave, or that of its error. */

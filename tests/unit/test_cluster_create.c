@@ -280,10 +280,11 @@ static void the_same_request_finds_itself(void **state)
 	assert_int_equal(create("r1", &err), 202);
 	assert_int_equal(fake.writes, 0);
 	assert_string_equal(reply_task(), task);
-	/* Also before the entity names its vApp. */
+	/* With a task that nobody can find there is nothing to go on with. */
 	json_set_str(fake_entity(0), "externalId", "cse-request:r1");
 	json_set_str(fake_entity(0), "entity.status.task_href", "x");
-	assert_int_equal(create("r1", &err), 202);
+	assert_int_equal(create("r1", &err), 503);
+	assert_non_null(strstr(err.msg, "'lab7' was not created"));
 	assert_int_equal(fake.writes, 0);
 	/* Another request for the name is refused. */
 	assert_int_equal(create("r2", &err), 409);
@@ -291,36 +292,47 @@ static void the_same_request_finds_itself(void **state)
 	assert_int_equal(fake.writes, 0);
 }
 
+/* The rival comes with our compose, so that both have looked before. */
 static void of_two_creates_for_one_name_one_gives_way(void **state)
 {
 	static const struct {
-		const char *rival, *external;
+		const char *rival, *external, *vdc;
+		bool goes; /* the rival gives way itself, while we wait for that */
 		int status;
 		bool stays;
 	} rows[] = {
-		{FAKE_ENTITY "00000000-1111", "cse-request:other", 409, false},
-		{FAKE_ENTITY "99999999-1111", "cse-request:other", 202, true},
-		{FAKE_ENTITY "99999999-1111", "https://vcd/api/vApp/vapp-x", 409, false},
-		/* Another copy of this request was faster: its cluster is the answer. */
-		{FAKE_ENTITY "00000000-1111", "cse-request:r1", 202, false},
+		/* In another VDC both have a vApp: the smaller id stays. */
+		{FAKE_ENTITY "00000000-1111", "cse-request:other", "vdc-b", false, 409, false},
+		{FAKE_ENTITY "99999999-1111", "cse-request:other", "vdc-b", true, 202, true},
+		/* It may be accepted any moment, if it has not seen us. */
+		{FAKE_ENTITY "99999999-1111", "cse-request:other", "vdc-b", false, 503, false},
+		{FAKE_ENTITY "99999999-1111", "https://vcd/api/vApp/vapp-x", "vdc-b", false, 409,
+			false},
+		/* In our VDC it cannot have a vApp of the name, whoever made it. */
+		{FAKE_ENTITY "00000000-1111", "cse-request:other", "vdc-a", false, 202, true},
+		{FAKE_ENTITY "00000000-1111", "cse-request:r1", "vdc-a", false, 202, true},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct error err;
-		const char *first;
+		int status;
 
 		tear_down(NULL);
 		set_up(NULL);
 		fake.rival = rows[i].rival;
 		fake.rival_external = rows[i].external;
-		assert_int_equal(create("r1", &err), rows[i].status);
-		first = json_str(fake_entity(0), "id", "");
-		assert_int_equal(str_eq(first, rows[i].rival), !rows[i].stays);
+		fake.rival_vdc = rows[i].vdc;
+		fake.rival_goes = rows[i].goes;
+		status = create("r1", &err);
+		if (status != rows[i].status)
+			fail_msg("row %zu: %d %s", i, status, err.msg);
 		assert_int_equal(fake.vapp, rows[i].stays);
+		assert_int_equal(
+			str_eq(json_str(fake_entity(0), "id", ""), rows[i].rival), !rows[i].stays);
 		assert_int_equal(fake.tasks[0].status, rows[i].stays ? TASK_RUNNING : TASK_ERROR);
 		if (rows[i].status == 202)
-			assert_string_equal(json_str(last_body, "id", ""), first);
+			assert_string_equal(reply_task(), fake.tasks[0].uuid);
 	}
 }
 

@@ -8,24 +8,13 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "worker/admission.h"
 #include "worker/guest/guest.h"
-#include "worker/handlers/cluster_common.h"
+#include "worker/handlers/create.h"
 #include "worker/handlers/create_claim.h"
 #include "worker/names.h"
 #include "worker/vcd/vapp.h"
 
 #include <string.h>
-
-struct create {
-	struct admission adm;
-	const struct request *req;
-	struct open_task open;
-	const char *urn;	      /* of the entity; NULL until made */
-	const char *vapp;	      /* uuid; NULL until made */
-	struct json_object *document; /* our entity */
-	struct json_object *winner;   /* another copy of this request was faster */
-};
 
 static void create_release(struct create *create)
 {
@@ -33,8 +22,7 @@ static void create_release(struct create *create)
 	json_release(&create->winner);
 }
 
-/* What is asked for, as the operation will read it for its whole life. */
-static void set_details(struct create *create)
+void create_set_task(struct create *create)
 {
 	const struct admission *adm = &create->adm;
 	struct details *details = &create->open.details;
@@ -55,38 +43,19 @@ static void set_details(struct create *create)
 		crypto_sha256_hex(digest, adm->spec.ssh_key, strlen(adm->spec.ssh_key));
 		details->wanted.ssh_sha256 = arena_strdup(&adm->ctx->arena, digest);
 	}
+	create->open.text = arena_printf(&adm->ctx->arena,
+		"Creating cluster '%s' from template '%s' (revision %lld)", adm->spec.name,
+		adm->template.name, (long long)adm->template.revision);
 }
 
 static int make_task(struct create *create, struct error *err)
 {
-	const struct admission *adm = &create->adm;
-
-	set_details(create);
-	create->open.text = arena_printf(&adm->ctx->arena,
-		"Creating cluster '%s' from template '%s' (revision %lld)", adm->spec.name,
-		adm->template.name, (long long)adm->template.revision);
-	return open_task_create(&create->open, adm->ctx, &adm->caller, err);
-}
-
-/* After a lost answer the entity may exist: only the claim in its externalId can tell. */
-static void find_lost_entity(struct create *create)
-{
-	const struct admission *adm = &create->adm;
-	CLEANUP(json_release)
-	struct json_object *list = NULL;
-	struct error err = {0};
-
-	if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "externalId",
-		    claim_external_id(&adm->ctx->arena, create->req), &list, &err))
-		return;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *document = json_object_array_get_idx(list, i);
-
-		if (str_eq(json_str(document, "entity.status.task_href", ""),
-			    create->open.task.href))
-			create->urn =
-				arena_strdup(&adm->ctx->arena, json_str(document, "id", NULL));
-	}
+	create_set_task(create);
+	if (create->req->redelivered)
+		create_resume_task(create);
+	if (create->shared)
+		return 0;
+	return open_task_create(&create->open, create->adm.ctx, &create->adm.caller, err);
 }
 
 static int make_entity(struct create *create, struct error *err)
@@ -98,8 +67,8 @@ static int make_entity(struct create *create, struct error *err)
 
 	if (vcd_entity_create(adm->ctx->vcd, adm->caller.as, adm->spec.name,
 		    claim_external_id(&adm->ctx->arena, create->req), entity, &create->urn, err)) {
-		if (error_may_retry(err->code))
-			find_lost_entity(create);
+		create->urn = NULL;
+		create->entity_unknown = error_may_retry(err->code);
 		return -1;
 	}
 	return 0;
@@ -122,24 +91,23 @@ static struct vcd_compose_vm *compose_vms(struct create *create, size_t count)
 	return vms;
 }
 
-/* After a lost answer: a vApp of ours says so in its Description. */
-static bool find_lost_vapp(struct create *create)
+/*
+ * No answer, or the name is taken: the vApp may be ours, made by this very call or beside it by
+ * another copy of the request. Keeps *err unless it is.
+ */
+static int find_made_vapp(struct create *create, struct error *err)
 {
 	const struct admission *adm = &create->adm;
-	CLEANUP(vcd_vapp_release)
-	struct vcd_vapp vapp = {0};
-	struct error err = {0};
-	const char *uuid;
+	struct error why = {0};
 
-	if (vcd_vapp_find(
-		    adm->ctx->vcd, VCD_SERVICE, true, adm->vdc.uuid, adm->spec.name, &uuid, &err))
-		return false;
-	if (uuid[0] == '\0' || vcd_vapp_get(adm->ctx->vcd, VCD_SERVICE, uuid, &vapp, &err))
-		return false;
-	if (!str_eq(vapp.description, create->urn))
-		return false;
-	create->vapp = uuid;
-	return true;
+	if (create_find_vapp(create, &why) > 0) {
+		create->shared = true;
+		return 0;
+	}
+	if (err->code == ERR_CONFLICT &&
+		claim_look_vapp(adm, create->req, &create->winner, err) > 0)
+		log_event(LOG_INFO, "create.overtaken", LOG_STR("cluster", create->urn));
+	return -1;
 }
 
 static int make_vapp(struct create *create, struct error *err)
@@ -162,19 +130,29 @@ static int make_vapp(struct create *create, struct error *err)
 		create->vapp = uuid;
 		return 0;
 	}
-	if (error_may_retry(err->code) && find_lost_vapp(create))
-		return 0;
-	if (err->code == ERR_CONFLICT &&
-		claim_look_vapp(adm, create->req, &create->winner, err) > 0)
-		log_event(LOG_INFO, "create.overtaken", LOG_STR("cluster", create->urn));
+	if (error_may_retry(err->code) || err->code == ERR_CONFLICT)
+		return find_made_vapp(create, err);
 	return -1;
 }
 
 /* The record names what was made, so that the first pass may take it for its own. */
 static int record_vapp(struct create *create, struct error *err)
 {
-	create->open.details.cluster = create->urn;
-	create->open.details.vapp = create->vapp;
+	struct details *details = &create->open.details;
+
+	/* Beside another delivery the operation may have begun: its claim must stay. */
+	if (create->shared) {
+		int claimed = open_task_refresh(&create->open, create->adm.ctx, err);
+
+		if (claimed < 0)
+			return -1;
+		create->running = claimed;
+	}
+	if (create->running ||
+		(str_eq(details->cluster, create->urn) && str_eq(details->vapp, create->vapp)))
+		return 0;
+	details->cluster = create->urn;
+	details->vapp = create->vapp;
 	return open_task_record(&create->open, create->adm.ctx, err);
 }
 
@@ -183,130 +161,38 @@ static int link_entity(struct create *create, struct error *err)
 	const struct admission *adm = &create->adm;
 	struct cluster_change change = {.exposed = -1, .expose = -1, .workers = -1};
 
-	json_release(&create->document);
-	if (claim_settle(adm, create->req, create->urn, &create->document, &create->winner, err))
+	if (claim_settle(adm, create->req, create->urn, &create->document, err))
 		return -1;
 	change.external_id = vcd_href(adm->ctx->vcd, "/api/vApp/vapp-%s", create->vapp);
+	if (create->running ||
+		str_eq(json_str(create->document, "externalId", ""), change.external_id))
+		return 0;
 	cluster_apply(create->document, &change);
 	return vcd_entity_put(adm->ctx->vcd, adm->caller.as, &create->document, err);
 }
 
 static int enqueue(struct create *create, struct error *err)
 {
+	if (create->running)
+		return 0;
 	return cluster_enqueue(
 		create->adm.ctx, create->req, &create->adm.caller, &create->open, err);
 }
 
-/* True when the vApp is gone or going. VCD refuses while it still clones. */
-static bool undo_vapp(struct create *create)
-{
-	const char *task;
-	struct error err = {0};
-
-	if (!create->vapp)
-		return true;
-	if (vcd_vapp_delete(create->adm.ctx->vcd, VCD_SERVICE, create->vapp, &task, &err) == 0)
-		return true;
-	return err.code == ERR_GONE;
-}
-
-/* What cannot be removed now stays deletable: an entity that says FAILED. */
-static void keep_entity(struct create *create)
-{
-	struct vcd *vcd = create->adm.ctx->vcd;
-	struct cluster_change change = {
-		.phase = "CREATE:FAILED", .exposed = -1, .expose = -1, .workers = -1};
-	struct error err = {0};
-
-	json_release(&create->document);
-	if (vcd_entity_get(vcd, VCD_SERVICE, create->urn, &create->document, &err))
-		return;
-	cluster_apply(create->document, &change);
-	if (vcd_entity_put(vcd, VCD_SERVICE, &create->document, &err))
-		log_event(LOG_WARN, "create.undo_failed", LOG_STR("cluster", create->urn),
-			LOG_STR("cause", err.msg));
-}
-
-static void undo_entity(struct create *create, bool vapp_gone)
-{
-	struct vcd *vcd = create->adm.ctx->vcd;
-	struct error err = {0};
-
-	if (!create->urn)
-		return;
-	if (!vapp_gone) {
-		keep_entity(create);
-		return;
-	}
-	/* VCD deletes resolved entities only. */
-	if (vcd_entity_resolve(vcd, VCD_SERVICE, create->urn, &err) == 0 &&
-		vcd_entity_delete(vcd, VCD_SERVICE, create->urn, &err) == 0)
-		return;
-	if (err.code != ERR_GONE)
-		log_event(LOG_WARN, "create.undo_failed", LOG_STR("cluster", create->urn),
-			LOG_STR("cause", err.msg));
-}
-
-/*
- * VCD does not delete a vApp that it still clones. Then the operation itself undoes: its record
- * gets the verdict before its first pass, and from a verdict on only the undo is walked. Without a
- * broker the running task with its verdict waits for a resync.
- */
-static bool hand_over_undo(struct create *create, const char *cause)
-{
-	struct details *details = &create->open.details;
-	struct error err = {0};
-
-	details->cluster = create->urn;
-	details->vapp = create->vapp;
-	details->verdict =
-		(struct details_verdict){.kind = "rollback", .step = "admission", .cause = cause};
-	if (open_task_record(&create->open, create->adm.ctx, &err))
-		return false;
-	if (enqueue(create, &err))
-		log_event(LOG_WARN, "create.undo_waits", LOG_STR("cluster", create->urn),
-			LOG_STR("task", create->open.task.uuid), LOG_STR("cause", err.msg));
-	return true;
-}
-
-/* In reverse, the task last. */
-static void undo(struct create *create, struct error *err)
-{
-	struct thread_ctx *ctx = create->adm.ctx;
-	const char *name = create->adm.spec.name;
-	const char *cause = arena_strdup(&ctx->arena, err->msg);
-	bool vapp_gone;
-
-	caller_allow_undo(ctx);
-	/* The answer of compose may have been lost with the time that was left for asking. */
-	if (create->urn && !create->vapp)
-		(void)find_lost_vapp(create);
-	vapp_gone = undo_vapp(create);
-	if (!vapp_gone && hand_over_undo(create, cause)) {
-		error_wrap(err, "cluster '%s' was not created and is being removed", name);
-		return;
-	}
-	undo_entity(create, vapp_gone);
-	open_task_fail(&create->open, ctx,
-		arena_printf(&ctx->arena, "Error creating the cluster '%s'", name), cause);
-	if (!vapp_gone)
-		error_wrap(err, "cluster '%s' was not created, delete it and send it again", name);
-}
-
-static int write_all(struct create *create, struct error *err)
+static int write_missing(struct create *create, struct error *err)
 {
 	static int (*const steps[])(struct create *, struct error *) = {
-		make_entity, make_vapp, record_vapp, link_entity, enqueue};
+		make_task, make_entity, make_vapp, record_vapp, link_entity, enqueue};
+	/* What an earlier delivery has made need not be made; what may be repeated is. */
+	size_t i = create->vapp ? 3 : create->urn ? 2 : 0;
 
 	if (caller_may_write(create->adm.ctx, create->req, err))
 		return -1;
-	if (make_task(create, err))
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		if (steps[i](create, err)) {
-			undo(create, err);
-			return -1;
-		}
+	for (; i < ARRAY_LEN(steps); i++) {
+		if (steps[i](create, err) == 0)
+			continue;
+		/* Without a task there is nothing yet. */
+		return i > 0 && create_undo(create, err) ? 0 : -1;
 	}
 	return 0;
 }
@@ -321,11 +207,15 @@ static int admit(struct create *create, struct error *err)
 	if (admission_read(adm, create->req->body, err))
 		return -1;
 	found = claim_look(adm, create->req, &create->winner, err);
-	if (found)
-		return found < 0 ? -1 : 0;
-	if (admission_check(adm, err))
+	if (found > 0) {
+		found = create_resume(create, err);
+		if (found == 0)
+			return 0;
+	}
+	/* What only the writes after the vApp need is in the record. */
+	if (found < 0 || (!create->vapp && admission_check(adm, err)))
 		return -1;
-	return write_all(create, err);
+	return write_missing(create, err);
 }
 
 int handle_cluster_create(

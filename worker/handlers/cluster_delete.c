@@ -9,6 +9,8 @@
 #include "worker/admission.h"
 #include "worker/handlers/cluster_common.h"
 
+enum { GRANTS_PAGE = 128, GRANTS_PAGES_MAX = 16 };
+
 struct removal {
 	struct thread_ctx *ctx;
 	const struct request *req;
@@ -35,31 +37,43 @@ static bool grants_full_control(const struct identity *who, struct json_object *
 	return str_eq(member, who->user_urn) || str_eq(member, who->org_urn);
 }
 
-/* GET …/entities/{urn}/accessControls, first page; service session, which sees all grants. */
-static int has_grant(struct removal *removal, bool *out, struct error *err)
+/* One page of …/accessControls; service session, which sees all grants. 1: there are more. */
+static int read_grants(struct removal *removal, int number, bool *out, struct error *err)
 {
 	const char *urn = json_str(removal->document, "id", "");
 	CLEANUP(json_release)
 	struct json_object *page = NULL;
 	struct vcd_answer answer;
 	struct json_object *values;
-	struct error cause = {0};
+	size_t count;
 
-	*out = false;
 	if (vcd_json(removal->ctx->vcd, VCD_SERVICE, "GET",
 		    arena_printf(&removal->ctx->arena,
-			    "/cloudapi/1.0.0/entities/%s/accessControls?page=1&pageSize=128", urn),
-		    NULL, "grants of the cluster", &answer, &page, &cause)) {
-		if (!error_may_retry(cause.code))
-			return 0; /* none that could be shown */
-		*err = cause;
+			    "/cloudapi/1.0.0/entities/%s/accessControls?page=%d&pageSize=%d", urn,
+			    number, GRANTS_PAGE),
+		    NULL, "grants of the cluster", &answer, &page, err))
 		return -1;
-	}
 	values = json_at(page, "values");
-	for (size_t i = 0; values && i < json_object_array_length(values) && !*out; i++)
+	count = json_object_is_type(values, json_type_array) ? json_object_array_length(values) : 0;
+	for (size_t i = 0; i < count && !*out; i++)
 		*out = grants_full_control(
 			&removal->caller.who, json_object_array_get_idx(values, i));
-	return 0;
+	return json_int(page, "pageCount", count < GRANTS_PAGE ? number : number + 1) > number;
+}
+
+/* Page after page until a grant of the caller is found; a request's time bounds them as well. */
+static int has_grant(struct removal *removal, bool *out, struct error *err)
+{
+	struct error cause = {0};
+	int more = 1;
+
+	*out = false;
+	for (int number = 1; more > 0 && !*out && number <= GRANTS_PAGES_MAX; number++)
+		more = read_grants(removal, number, out, &cause);
+	if (more >= 0 || !error_may_retry(cause.code))
+		return 0; /* none more that could be shown */
+	*err = cause;
+	return -1;
 }
 
 /* Full control: the owner or a grant, each with the right on the type; or the administrator's
@@ -119,12 +133,13 @@ static int decide(struct removal *removal, struct error *err)
 
 	if (cluster_last_task(ctx, removal->document, &removal->last, err))
 		return -1;
-	if (is_running_delete(last) ||
-		(last->ours && str_eq(last->details.request, removal->req->id)))
-		return 1;
-	set_open(removal);
 	start.failed_text = arena_printf(
 		&ctx->arena, "Error deleting the cluster '%s'", cluster_name_of(removal->document));
+	if (last->ours && str_eq(last->details.request, removal->req->id))
+		return cluster_start_again(&start, last, err);
+	if (is_running_delete(last))
+		return 1;
+	set_open(removal);
 	started = cluster_start(&start, &removal->open, &removal->document, err);
 	return started > 0 ? 2 : started;
 }

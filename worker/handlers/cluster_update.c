@@ -65,8 +65,6 @@ static int check_busy(struct update *update, struct error *err)
 	const char *name = cluster_name_of(update->document);
 	const struct last_task *last = &update->last;
 
-	if (last->ours && str_eq(last->details.request, update->req->id))
-		return 1;
 	if (!last->running)
 		return 0;
 	if (last->ours && last->details.op == OPERATION_DELETE)
@@ -142,6 +140,10 @@ static int decide(struct update *update, struct error *err)
 		return -1;
 	if (cluster_last_task(ctx, update->document, &update->last, err))
 		return -1;
+	start.failed_text = arena_printf(&ctx->arena, "Error un-exposing the cluster '%s'",
+		cluster_name_of(update->document));
+	if (update->last.ours && str_eq(update->last.details.request, update->req->id))
+		return cluster_start_again(&start, &update->last, err);
 	busy = check_busy(update, err);
 	if (busy)
 		return busy;
@@ -149,8 +151,6 @@ static int decide(struct update *update, struct error *err)
 		admission_check_expose_rights(ctx, &update->caller.who, err))
 		return -1;
 	set_open(update);
-	start.failed_text = arena_printf(&ctx->arena, "Error un-exposing the cluster '%s'",
-		cluster_name_of(update->document));
 	started = cluster_start(&start, &update->open, &update->document, err);
 	return started > 0 ? 2 : started;
 }

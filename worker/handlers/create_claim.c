@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/handlers/create_claim.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/str.h"
 #include "worker/handlers/cluster_common.h"
@@ -94,43 +95,78 @@ int claim_look_vapp(const struct admission *adm, const struct request *req,
 	return 1;
 }
 
-/* An accepted cluster has its vApp's href in externalId. */
-static bool is_accepted(struct json_object *document)
+bool claim_is_accepted(struct json_object *document)
 {
 	return !str_starts(
 		json_str(document, "externalId", EXTERNAL_ID_PREFIX), EXTERNAL_ID_PREFIX);
 }
 
-static int give_way(const struct admission *adm, const struct request *req,
-	struct json_object *other, struct json_object **winner, struct error *err)
+/* What another cluster of our name means for us. */
+enum rival { RIVAL_NONE, RIVAL_WINS, RIVAL_UNDECIDED };
+
+/*
+ * Our vApp exists. One in the same VDC that is not accepted has lost: VCD keeps the names of vApps
+ * apart. In another VDC the smaller id stays; but a greater one that did not see us may be accepted
+ * any moment, so it is waited for.
+ */
+static enum rival judge_rival(
+	const struct admission *adm, struct json_object *other, const char *urn)
 {
-	if (is_same_request(adm, req, other, err) > 0)
-		*winner = json_object_get(other);
-	return refuse_name(adm, err);
+	const char *id = json_str(other, "id", "");
+
+	if (str_eq(id, urn) || !in_org(adm, other))
+		return RIVAL_NONE;
+	if (claim_is_accepted(other))
+		return RIVAL_WINS;
+	if (str_eq(json_str(other, "entity.metadata.ovdc_name", ""), adm->spec.vdc))
+		return RIVAL_NONE;
+	return strcmp(id, urn) < 0 ? RIVAL_WINS : RIVAL_UNDECIDED;
+}
+
+/* The worst that is in the list; *own is our document. */
+static enum rival look_at_rivals(const struct admission *adm, struct json_object *list,
+	const char *urn, struct json_object **own)
+{
+	enum rival worst = RIVAL_NONE;
+
+	json_release(own);
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *document = json_object_array_get_idx(list, i);
+		enum rival rival = judge_rival(adm, document, urn);
+
+		if (str_eq(json_str(document, "id", ""), urn))
+			*own = json_object_get(document);
+		if (rival == RIVAL_WINS || worst == RIVAL_NONE)
+			worst = rival;
+		if (worst == RIVAL_WINS)
+			return worst;
+	}
+	return worst;
 }
 
 int claim_settle(const struct admission *adm, const struct request *req, const char *urn,
-	struct json_object **own, struct json_object **winner, struct error *err)
+	struct json_object **own, struct error *err)
 {
-	CLEANUP(json_release)
-	struct json_object *list = NULL;
-	struct json_object *mine = NULL;
+	enum { PAUSE_MS = 200 };
+	int64_t until = req->received_ms + adm->ctx->shared->config->timing_first_write;
 
-	if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "name", adm->spec.name, &list, err))
-		return -1;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *document = json_object_array_get_idx(list, i);
-		const char *id = json_str(document, "id", "");
+	for (;;) {
+		CLEANUP(json_release)
+		struct json_object *list = NULL;
+		enum rival rival;
 
-		if (str_eq(id, urn))
-			mine = document;
-		else if (in_org(adm, document) && (is_accepted(document) || strcmp(id, urn) < 0))
-			return give_way(adm, req, document, winner, err);
+		if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "name", adm->spec.name, &list, err))
+			return -1;
+		rival = look_at_rivals(adm, list, urn, own);
+		if (rival == RIVAL_WINS)
+			return refuse_name(adm, err);
+		if (rival == RIVAL_NONE && *own)
+			return 0;
+		if (clock_ms() >= until)
+			return error_set(err, ERR_BUSY,
+				"another request for a cluster '%s' came at the same moment, send "
+				"it again",
+				adm->spec.name);
+		clock_sleep_ms(PAUSE_MS);
 	}
-	if (!mine)
-		return error_set(err, ERR_TRANSIENT,
-			"the entity of cluster '%s' is not in VCD's list yet", adm->spec.name);
-	json_release(own);
-	*own = json_object_get(mine);
-	return 0;
 }

@@ -23,13 +23,16 @@ int claim_look(const struct admission *adm, const struct request *req, struct js
 int claim_look_vapp(const struct admission *adm, const struct request *req,
 	struct json_object **winner, struct error *err) MUST_CHECK;
 
+/* An accepted cluster has its vApp's href in externalId. */
+bool claim_is_accepted(struct json_object *document);
+
 /*
- * Looks again while this request's entity `urn` exists: two requests for one name that began
- * together both see each other here. *own is our document. CONFLICT when we must give way: the
- * other one is accepted already, or its id is the smaller one; when it is another copy of this
- * request, *winner is its document. The caller releases both.
+ * Looks again while this request's entity `urn` and its vApp exist: of two requests for one name
+ * that began together at least one sees the other here. *own is our document, which the caller
+ * releases. CONFLICT when we must give way; BUSY when the other one does not decide in time. May
+ * wait, until timing.first_write after the delivery.
  */
 int claim_settle(const struct admission *adm, const struct request *req, const char *urn,
-	struct json_object **own, struct json_object **winner, struct error *err) MUST_CHECK;
+	struct json_object **own, struct error *err) MUST_CHECK;
 
 #endif

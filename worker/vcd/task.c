@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define TASK_TYPE "application/vnd.vmware.vcloud.task+xml"
-#define SERVICE_NAMESPACE "vcloud.cse"
 #define OPERATION_NAME "cluster operation"
 
 enum { ERROR_MAX_BYTES = 1024, POLL_FAILURES_MAX = 3, RUNNING_MAX = 10000 };
@@ -157,7 +156,7 @@ const char *task_body(
 	xw_attr(xml, "type", TASK_TYPE);
 	xw_attr(xml, "operation", write->operation);
 	xw_attr(xml, "operationName", OPERATION_NAME);
-	xw_attr(xml, "serviceNamespace", SERVICE_NAMESPACE);
+	xw_attr(xml, "serviceNamespace", TASK_SERVICE_NAMESPACE);
 	write_reference(xml, "Owner", about->owner_href, about->owner_type, about->owner_name);
 	if (write->status == TASK_ERROR)
 		write_error(xml, arena, str_or(write->error_message, "unknown error"));
@@ -255,7 +254,7 @@ static bool take_running(
 int vcd_task_running(struct vcd *vcd, const char *const **uuids, size_t *count, struct error *err)
 {
 	const char *filter = filter_and(vcd->arena,
-		filter_term(vcd->arena, "serviceNamespace", SERVICE_NAMESPACE),
+		filter_term(vcd->arena, "serviceNamespace", TASK_SERVICE_NAMESPACE),
 		filter_term(vcd->arena, "status", status_name(TASK_RUNNING)));
 	const char **list = arena_alloc(vcd->arena, RUNNING_MAX * sizeof(*list));
 	bool more = true;

@@ -5,6 +5,9 @@
 
 #include "worker/vcd/vcd.h"
 
+/* What our tasks carry as serviceNamespace, as those of CSE do. */
+#define TASK_SERVICE_NAMESPACE "vcloud.cse"
+
 enum task_status { TASK_QUEUED, TASK_RUNNING, TASK_SUCCESS, TASK_ERROR, TASK_ABORTED };
 
 /* A task as read. Strings live in the arena; "" when absent. */
@@ -55,6 +58,17 @@ int vcd_task_put(struct vcd *vcd, const struct vcd_task *read, const struct vcd_
  */
 int vcd_task_running(
 	struct vcd *vcd, const char *const **uuids, size_t *count, struct error *err) MUST_CHECK;
+
+/*
+ * The newest running tasks of this service, all deployments and orgs (query adminTask, first page:
+ * 128). Service session; right "Task: View Tasks".
+ */
+struct vcd_task_ref {
+	const char *uuid, *operation;
+	int64_t start_ms; /* VCD's clock; 0: unknown */
+};
+int vcd_task_newest(
+	struct vcd *vcd, struct vcd_task_ref **out, size_t *count, struct error *err) MUST_CHECK;
 
 /*
  * Waits inside a pass for one of VCD's own tasks by href: polls until it is final or max_ms are

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One create on its way through admission: cluster_create.c makes, create_undo.c takes back,
+ * create_resume.c finds what an earlier delivery of the same request has left.
+ */
+#ifndef WORKER_HANDLERS_CREATE_H
+#define WORKER_HANDLERS_CREATE_H
+
+#include "worker/admission.h"
+#include "worker/handlers/cluster_common.h"
+
+/* The step of a verdict that admission itself writes. */
+#define ADMISSION_STEP "admission"
+
+struct create {
+	struct admission adm;
+	const struct request *req;
+	struct open_task open;
+	const char *urn;	      /* of the entity; NULL until made */
+	const char *vapp;	      /* uuid; NULL until made */
+	struct json_object *document; /* our entity */
+	struct json_object *winner;   /* another copy of this request was faster */
+	bool entity_unknown;	      /* its POST had no answer, and VCD could not be asked since */
+	/* What it works on was made by another delivery, which may be at work right now. */
+	bool shared;
+	bool running; /* an operation has claimed the task: nothing is left to do */
+};
+
+/*
+ * What an earlier delivery of this request has left, when claim_look found its entity
+ * (create->winner). 1: go on with the writes that are missing; 0: answer with the winner; -1: it
+ * cannot be continued (BUSY), or VCD could not be asked.
+ */
+int create_resume(struct create *create, struct error *err) MUST_CHECK;
+
+/*
+ * For a redelivered request without an entity, after create_set_task: the task that the earlier
+ * delivery made is used again. Not finding it is no error: the resync ends it.
+ */
+void create_resume_task(struct create *create);
+
+/* What is asked for, as the operation will read it for its whole life, and the task's text. */
+void create_set_task(struct create *create);
+
+/*
+ * After a lost answer the entity may exist: only the claim in its externalId can tell. Sets
+ * create->urn or, when VCD cannot be asked, entity_unknown.
+ */
+void create_find_entity(struct create *create);
+
+/*
+ * The vApp that carries our entity's URN in its Description, by the VDC of the record: 1 and
+ * create->vapp, 0 there is none, -1 VCD could not be asked.
+ */
+int create_find_vapp(struct create *create, struct error *err) MUST_CHECK;
+
+/*
+ * Takes back what was made after *err, and puts what became of it into the text. True: another
+ * delivery has finished the create meanwhile; nothing was touched and create->winner is set.
+ */
+bool create_undo(struct create *create, struct error *err);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/handlers/create.h"
+
+#include "common/amqp.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "worker/vcd/vapp.h"
+
+/* 0: the vApp is gone, or going; -1: it stays. VCD refuses while it still clones. */
+static int undo_vapp(struct create *create)
+{
+	struct vcd *vcd = create->adm.ctx->vcd;
+	const char *task;
+	struct error err = {0};
+
+	/* The answer of compose may have been lost with the time that was left for asking. */
+	if (!create->vapp && create_find_vapp(create, &err) < 0)
+		return -1;
+	if (!create->vapp || vcd_vapp_delete(vcd, VCD_SERVICE, create->vapp, &task, &err) == 0)
+		return 0;
+	return err.code == ERR_GONE ? 0 : -1;
+}
+
+/* 0: the entity is gone. VCD deletes resolved ones only. */
+static int undo_entity(struct create *create)
+{
+	struct vcd *vcd = create->adm.ctx->vcd;
+	struct error err = {0};
+
+	if (vcd_entity_resolve(vcd, VCD_SERVICE, create->urn, &err) == 0 &&
+		vcd_entity_delete(vcd, VCD_SERVICE, create->urn, &err) == 0)
+		return 0;
+	if (err.code == ERR_GONE)
+		return 0;
+	log_event(LOG_WARN, "create.undo_failed", LOG_STR("cluster", create->urn),
+		LOG_STR("cause", err.msg));
+	return -1;
+}
+
+/* An entity that says FAILED is a verdict too: nobody goes on with it, and it can be deleted. */
+static void keep_entity(struct create *create)
+{
+	struct vcd *vcd = create->adm.ctx->vcd;
+	struct cluster_change change = {
+		.phase = "CREATE:FAILED", .exposed = -1, .expose = -1, .workers = -1};
+	struct error err = {0};
+
+	json_release(&create->document);
+	if (vcd_entity_get(vcd, VCD_SERVICE, create->urn, &create->document, &err) == 0) {
+		cluster_apply(create->document, &change);
+		if (vcd_entity_put(vcd, VCD_SERVICE, &create->document, &err) == 0)
+			return;
+	}
+	log_event(LOG_WARN, "create.undo_failed", LOG_STR("cluster", create->urn),
+		LOG_STR("cause", err.msg));
+}
+
+/*
+ * What cannot be removed now, the operation itself removes: its record gets the verdict before its
+ * first pass, and from a verdict on only the undo is walked. Without a broker the running task with
+ * its verdict waits for a resync.
+ */
+static void hand_over(struct create *create, const char *cause)
+{
+	struct thread_ctx *ctx = create->adm.ctx;
+	struct details *details = &create->open.details;
+	struct error err = {0};
+
+	details->cluster = create->urn;
+	details->vapp = create->vapp;
+	details->verdict = (struct details_verdict){
+		.kind = "rollback", .step = ADMISSION_STEP, .cause = cause};
+	if (open_task_record(&create->open, ctx, &err)) {
+		keep_entity(create);
+		return;
+	}
+	if (cluster_enqueue(ctx, create->req, &create->adm.caller, &create->open, &err))
+		log_event(LOG_WARN, "create.undo_waits", LOG_STR("cluster", create->urn),
+			LOG_STR("task", create->open.task.uuid), LOG_STR("cause", err.msg));
+}
+
+/* Is the winner's task the one we have worked for? Then it is not ours to end. */
+static bool is_winners_task(const struct create *create)
+{
+	return create->winner &&
+	       str_eq(str_last_segment(json_str(create->winner, "entity.status.task_href", "")),
+		       create->open.task.uuid);
+}
+
+/*
+ * Another delivery may be at work on the same things: what has failed here may succeed there. True:
+ * they are left to it.
+ */
+static bool leave(struct create *create, struct error *err)
+{
+	bool lost = bus_is_dead(create->adm.ctx->bus);
+
+	if (create->winner)
+		return false;
+	/* This delivery comes again, here or elsewhere, and goes on with what it finds. */
+	if (lost && create->document)
+		return true;
+	if (!create->shared || create->req->redelivered || !error_may_retry(err->code))
+		return false;
+	error_wrap(err, "cluster '%s' is being created by another delivery of this request",
+		create->adm.spec.name);
+	return true;
+}
+
+/* An operation runs already: another delivery of this request has had its create accepted. */
+static bool is_accepted(struct create *create)
+{
+	struct thread_ctx *ctx = create->adm.ctx;
+	struct error err = {0};
+
+	if (create->winner || !create->vapp || open_task_refresh(&create->open, ctx, &err) <= 0)
+		return false;
+	return vcd_entity_get(ctx->vcd, VCD_SERVICE, create->urn, &create->winner, &err) == 0;
+}
+
+/* In reverse, the task last. */
+bool create_undo(struct create *create, struct error *err)
+{
+	struct thread_ctx *ctx = create->adm.ctx;
+	const char *name = create->adm.spec.name;
+	const char *cause = arena_strdup(&ctx->arena, err->msg);
+
+	if (leave(create, err))
+		return false;
+	caller_allow_undo(ctx);
+	if (is_accepted(create))
+		return true;
+	if (create->entity_unknown)
+		create_find_entity(create);
+	if (create->urn && (undo_vapp(create) || undo_entity(create))) {
+		hand_over(create, cause);
+		error_wrap(err, "cluster '%s' was not created and is being removed", name);
+		return false;
+	}
+	/* The resync looks for the entity again, as long as the task runs. */
+	if (create->entity_unknown)
+		error_wrap(err, "cluster '%s' was not created and is being removed", name);
+	else if (!is_winners_task(create))
+		open_task_fail(&create->open, ctx,
+			arena_printf(&ctx->arena, "Error creating the cluster '%s'", name), cause);
+	return false;
+}
