@@ -77,7 +77,7 @@ sign() { # DIR FILE NAME EXTENSION...
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" \
 		-keyout "$tls/$file.key" -out "$tls/$file.csr" 2>/dev/null
 	openssl x509 -req -in "$tls/$file.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -CAcreateserial \
-		-days 2 -extfile <(printf '%s\n' "$@") -out "$tls/$file.pem" 2>/dev/null
+		-days 90 -extfile <(printf '%s\n' "$@") -out "$tls/$file.pem" 2>/dev/null
 	rm "$tls/$file.csr"
 }
 
@@ -86,7 +86,7 @@ make_certificates() { # DIR
 	local tls=$1/tls
 	[ ! -f "$tls/server.pem" ] || return 0
 	mkdir -p "$tls"
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 \
 		-subj "/CN=CA of $(cat "$1/node")" -keyout "$tls/ca.key" -out "$tls/ca.pem" 2>/dev/null
 	sign "$1" client cse-worker extendedKeyUsage=clientAuth
 	sign "$1" server localhost subjectAltName=DNS:localhost extendedKeyUsage=serverAuth

@@ -199,3 +199,10 @@ int details_decode(struct details *out, struct arena *arena, const char *deploym
 	}
 	return 1;
 }
+
+const char *details_deployment(struct arena *arena, const char *text)
+{
+	const char *name = str_starts(text, marker) ? strchr(text, ' ') : NULL;
+
+	return name ? arena_strndup(arena, name + 1, strcspn(name + 1, " ")) : NULL;
+}

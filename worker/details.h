@@ -69,6 +69,9 @@ char *details_encode(
 int details_decode(struct details *out, struct arena *arena, const char *deployment,
 	const char *text, struct error *err) MUST_CHECK;
 
+/* The deployment that a record names, in the arena; NULL when the text is no record. */
+const char *details_deployment(struct arena *arena, const char *text);
+
 const char *operation_name(enum operation op); /* "create", "update", "delete" */
 bool operation_parse(const char *name, enum operation *out) MUST_CHECK;
 

@@ -141,8 +141,8 @@ class Broker:
 
 
 class Simulator(Process):
-    def __init__(self, folder, broker, options):
-        arguments = [VCDSIM, "--seed", SEED, "--dir", folder / "vcd", "--listen", "127.0.0.1:0",
+    def __init__(self, folder, broker, options, seed=SEED):
+        arguments = [VCDSIM, "--seed", seed, "--dir", folder / "vcd", "--listen", "127.0.0.1:0",
                      "--admin", "127.0.0.1:0"]
         if broker:
             arguments += ["--amqp-host", broker.env["HOST"], "--amqp-port", broker.env["PORT"],

@@ -17,7 +17,7 @@ extern char **environ;
 static int run_openssl(const char *key_path, const char *cert_path, struct error *err)
 {
 	const char *args[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-		"ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=vcdsim",
+		"ec_paramgen_curve:prime256v1", "-nodes", "-days", "90", "-subj", "/CN=vcdsim",
 		"-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key_path, "-out",
 		cert_path, NULL};
 	posix_spawn_file_actions_t actions;

@@ -5,6 +5,7 @@
 #include "worker/check/row.h"
 #include "worker/topology.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 enum { CONNECT_LIMIT_MS = 5000, DIFFERENCES_MAX_BYTES = 1024 };
@@ -15,6 +16,27 @@ enum { VERSION_MAJOR = 3, VERSION_MINOR = 10 };
 static enum check_result of_one_host(const struct config *config)
 {
 	return config->broker_hosts.count > 1 ? CHECK_WARN : CHECK_FAIL;
+}
+
+static bool is_address(struct arena *arena, const char *host)
+{
+	unsigned char number[sizeof(struct in6_addr)];
+	const char *name = arena_strndup(arena, host, strcspn(host, ":"));
+
+	return host[0] == '[' || inet_pton(AF_INET, name, number) == 1;
+}
+
+static bool look_at_node(struct check *check, const char *host)
+{
+	const struct config *config = &check->state->config;
+	enum check_result worst = of_one_host(config);
+
+	if (is_address(&check->arena, host)) {
+		check_add(check, worst, host, "give the node by its name",
+			"the AMQP library compares certificates with names only");
+		return false;
+	}
+	return check_certificate(check, host, config->broker_tls_ca_file, worst);
 }
 
 void check_broker_tls(struct check *check)
@@ -28,8 +50,7 @@ void check_broker_tls(struct check *check)
 		return;
 	}
 	for (size_t i = 0; i < config->broker_hosts.count; i++)
-		bad += check_certificate(check, config->broker_hosts.items[i],
-			       config->broker_tls_ca_file, of_one_host(config)) != CHECK_OK;
+		bad += !look_at_node(check, config->broker_hosts.items[i]);
 	if (bad > 1 && bad == config->broker_hosts.count)
 		check_add(check, CHECK_FAIL, "", "", "no node's certificate is trusted");
 }

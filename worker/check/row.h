@@ -14,6 +14,7 @@ enum check_result { CHECK_OK, CHECK_WARN, CHECK_FAIL, CHECK_SKIPPED, CHECK_RESUL
 enum check_group { CHECK_LOCAL, CHECK_BROKER, CHECK_VCD, CHECK_GROUPS };
 
 struct check;
+struct check_task;
 
 struct check_row {
 	const char *name, *needs;
@@ -43,6 +44,8 @@ struct check_state {
 	size_t item_count;
 	struct cluster_template *templates; /* the usable ones among them */
 	size_t template_count;
+	struct check_task *tasks; /* unfinished ones */
+	size_t task_count;
 };
 
 /* One row at work; its findings, and the arena that they and its part of the state live in. */
@@ -86,6 +89,9 @@ void check_count(struct check *const *checks, size_t count, size_t totals[CHECK_
 void check_config(struct check *check);
 void check_secret_files(struct check *check);
 
+/* admin.c */
+void check_admin(struct check *check);
+
 /* broker.c */
 void check_broker_tls(struct check *check);
 void check_broker_login(struct check *check);
@@ -107,8 +113,12 @@ void check_catalog(struct check *check);
 void check_templates(struct check *check);
 void check_default_template(struct check *check);
 
-/* tls.c: one finding about the certificate at host:port; its result. */
-enum check_result check_certificate(
+/* tasks.c */
+void check_tasks(struct check *check);
+void check_orphans(struct check *check);
+
+/* tls.c: one finding about the certificate at host:port; false with `worst` when it is no good. */
+bool check_certificate(
 	struct check *check, const char *address, const char *ca_file, enum check_result worst);
 
 #endif

@@ -6,8 +6,8 @@
 enum { RENEW_DAYS = 30 };
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
-static enum check_result judge(struct check *check, const char *address,
-	const struct tls_look *look, enum check_result worst)
+static bool judge(struct check *check, const char *address, const struct tls_look *look,
+	enum check_result worst)
 {
 	enum check_result result = CHECK_OK;
 	const char *remedy = "";
@@ -20,7 +20,7 @@ static enum check_result judge(struct check *check, const char *address,
 			"this name",
 			"the certificate is not trusted: %s (%s, ends %.10s)", look->problem,
 			look->subject, end);
-		return worst;
+		return false;
 	}
 	if (look->ends_ms - clock_wall_ms() < RENEW_DAYS * DAY_MS) {
 		result = CHECK_WARN;
@@ -28,10 +28,10 @@ static enum check_result judge(struct check *check, const char *address,
 	}
 	check_add(check, result, address, remedy, "%s, verified; %s ends %.10s", look->protocol,
 		look->ends, end);
-	return result;
+	return true;
 }
 
-enum check_result check_certificate(
+bool check_certificate(
 	struct check *check, const char *address, const char *ca_file, enum check_result worst)
 {
 	struct tls_look look;
@@ -43,5 +43,5 @@ enum check_result check_certificate(
 		err.code == ERR_INVALID ? "mend ca_file"
 					: "check host and port, and that nothing filters them",
 		"%s", err.msg);
-	return worst;
+	return false;
 }
