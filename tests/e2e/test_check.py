@@ -543,7 +543,7 @@ def test_unfinished_tasks(check, folder, broker):
             [(result, found, _)] = [row for row in report.rows("vcd.orphan") if word in row[1]]
             assert result == "ok" and "user alice, running for 0 min" in found
         assert not check(**at(vcd)).rows("vcd.orphan")
-        vcd.set_option(clock_ahead_s=3 * 3600)
+        vcd.set_option(clock_ahead_s=3 * 3600 + 60)
         report = check("--orphans", **at(vcd))
         [(result, found, _)] = report.rows("vcd.task")
         assert result == "warn" and "'mine'" in found and "3 h" in found

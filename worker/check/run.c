@@ -14,7 +14,7 @@
 #include <time.h>
 
 /* A row's calls end at its limit by themselves; only what cannot be bounded takes longer. */
-enum { GRACE_MS = 2000 };
+enum { GRACE_MS = 1000 };
 
 const struct check_row check_rows[] = {
 #define CHECK(function_, name_, needs_, group_, limit_s_, always_)                                 \
