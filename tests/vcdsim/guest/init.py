@@ -20,7 +20,8 @@ from simlib import ADDRESS_FILE, read, template, vm, write  # noqa: E402
 REBOOT = 75
 UNITS = '/etc/systemd/system'
 WANTS = UNITS + '/multi-user.target.wants'
-ENVIRONMENT = {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'}
+ENVIRONMENT = {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+               'BASH_ENV': '/sim/crash.sh'}
 POST_SCRIPT = '/root/.customization/post-customize-guest.sh'
 
 
