@@ -18,16 +18,26 @@ class Life:
         self.orphans = []  # tasks that no answer told of: the search for unfinished work ends them
         self.before = box.vcd.state()
 
-    def send(self, step, request_id=None):
-        options = {"request_id": request_id} if request_id else {}
+    def request(self, step):
+        """Method, path and body."""
         if step == "create":
-            return self.alice.request("POST", "/api/cse/3.0/clusters", self.body, **options)
+            return "POST", "/api/cse/3.0/clusters", self.body
         path = f"/api/cse/3.0/cluster/{self.id}"
         if step == "unexpose":
             body = json.loads(json.dumps(self.body))
             body["spec"]["expose"] = False
-            return self.alice.request("PUT", path, body, **options)
-        return self.alice.request("DELETE", path, **options)
+            return "PUT", path, body
+        return "DELETE", path, None
+
+    def send(self, step, request_id=None):
+        options = {"request_id": request_id} if request_id else {}
+        return self.alice.request(*self.request(step), **options)
+
+    def posted(self, step, request_id, copies):
+        """Sends copies of one request at one moment, without waiting; their correlation ids."""
+        with self.box.broker.lock:
+            return [self.alice.send(*self.request(step), request_id=request_id)
+                    for _ in range(copies)]
 
     def accepted(self, step, answer):
         """The answer's task; it must be accepted."""
