@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/topology.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/str.h"
 
 #include <inttypes.h>
 
-enum { DELIVERY_LIMIT = 5, PARKED_MAX = 10000 };
+enum { DELIVERY_LIMIT = 5, PARKED_MAX = 10000, MISSING_PAUSE_MS = 500 };
 #define PARKED_MS (INT64_C(14) * 24 * 3600 * 1000)
 
 const char *topology_request_queue(const struct config *config)
@@ -51,6 +52,23 @@ static struct queue_spec request_queue(const struct config *config)
 		.ttl_ms = config->timing_request_ttl};
 }
 
+/*
+ * A queue with consumers. When one was deleted and is made again before all its consumers were
+ * told, RabbitMQ 3.10 tells them nothing: each takes one message to itself and waits for ever. So
+ * whoever finds the queue missing gives the broker time first.
+ */
+static int declare_consumed(struct bus *bus, const struct queue_spec *spec, struct error *err)
+{
+	struct queue_spec existing = {.name = spec->name, .passive = true};
+
+	if (bus_declare_queue(bus, &existing, NULL, err) == 0)
+		return bus_declare_queue(bus, spec, NULL, err);
+	if (err->code != ERR_GONE)
+		return -1;
+	clock_sleep_ms(MISSING_PAUSE_MS);
+	return bus_declare_queue(bus, spec, NULL, err);
+}
+
 /* An existing queue of other making: used as it is, and said what it lacks. */
 static int use_request_queue(
 	struct bus *bus, const struct config *config, uint32_t *backlog, struct error *err)
@@ -83,7 +101,7 @@ static int declare_requests(
 		return -1;
 	if (str_eq(config->queues_declare, "passive"))
 		return use_request_queue(bus, config, backlog, err);
-	if (bus_declare_queue(bus, &wanted, NULL, err))
+	if (declare_consumed(bus, &wanted, err))
 		return -1;
 	return bus_bind(bus, wanted.name, config->queues_exchange, config->queues_routing_key, err);
 }
@@ -121,9 +139,13 @@ static int declare_operations(
 	struct queue_spec specs[TOPOLOGY_QUEUES];
 	size_t count = topology_queues(specs, arena, config);
 
-	for (size_t i = 1; i < count; i++)
-		if (bus_declare_queue(bus, &specs[i], NULL, err))
+	for (size_t i = 1; i < count; i++) {
+		bool consumed = str_eq(specs[i].name, topology_operations_queue(arena, config));
+
+		if (consumed ? declare_consumed(bus, &specs[i], err)
+			     : bus_declare_queue(bus, &specs[i], NULL, err))
 			return -1;
+	}
 	return bus_declare_exchange(
 		bus, topology_events_exchange(arena, config), "topic", false, err);
 }

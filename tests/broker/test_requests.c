@@ -161,6 +161,20 @@ static void a_lost_reply_does_not_stop_the_thread(void **state)
 	assert_int_equal(json_int(reply, "statusCode", 0), 200);
 }
 
+/* A worker that comes up in that moment must leave the broker time to tell the consumers. */
+static void a_queue_that_is_deleted_and_made_again_is_consumed(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	raw_delete_queue(fix.raw, fix.prefix);
+	assert_int_equal(topology_declare(fix.parked, &fix.config, &fix.arena, NULL, &err), 0);
+	send_request(system_request, fix.reply_queue, NULL);
+	CLEANUP(json_release)
+	struct json_object *reply = next(fix.replies, 5000);
+	assert_non_null(reply);
+}
+
 static void set_config(void)
 {
 	static const int64_t rungs[] = {1000, 5000, 15000, 60000};
@@ -249,6 +263,7 @@ int main(void)
 		cmocka_unit_test(a_large_message_is_refused),
 		cmocka_unit_test(copies_of_responses_are_dropped),
 		cmocka_unit_test(a_lost_reply_does_not_stop_the_thread),
+		cmocka_unit_test(a_queue_that_is_deleted_and_made_again_is_consumed),
 	};
 	const char *colon;
 	int64_t port = 0;
