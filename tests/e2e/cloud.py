@@ -49,7 +49,7 @@ class Process:
         self.stdout = folder / (name + ".out")
         reports = folder / (name + ".sanitizer")
         environment = {**os.environ, **variables}
-        environment["ASAN_OPTIONS"] = f"log_path={reports}"
+        environment["ASAN_OPTIONS"] = f"{variables.get('ASAN_OPTIONS', '')}:log_path={reports}"
         environment["TSAN_OPTIONS"] = f"log_path={reports}:second_deadlock_stack=1"
         environment["UBSAN_OPTIONS"] = f"log_path={reports}:print_stacktrace=1"
         with open(self.log, "ab") as log, open(self.stdout, "ab") as out:
@@ -141,9 +141,9 @@ class Broker:
 
 
 class Simulator(Process):
-    def __init__(self, folder, broker, options, seed=SEED):
-        arguments = [VCDSIM, "--seed", seed, "--dir", folder / "vcd", "--listen", "127.0.0.1:0",
-                     "--admin", "127.0.0.1:0"]
+    def __init__(self, folder, broker, options, seed=SEED, listen="127.0.0.1:0", public=None):
+        arguments = [VCDSIM, "--seed", seed, "--dir", folder / "vcd", "--listen", listen,
+                     "--admin", "127.0.0.1:0", *(["--public", public] if public else [])]
         if broker:
             arguments += ["--amqp-host", broker.env["HOST"], "--amqp-port", broker.env["PORT"],
                           "--amqp-user", broker.env["USER"], "--amqp-vhost", broker.env["VHOST"],
@@ -155,6 +155,7 @@ class Simulator(Process):
         wait_until(lambda: self.ready() or not self.is_alive(), what="vcdsim")
         assert self.is_alive(), self.log.read_text()
         self.url, self.admin, self.ca_file = (self.ready()[k] for k in ("url", "admin", "ca_file"))
+        self.direct = "https://" + listen if public else self.url
 
     def ready(self):
         line = self.stdout.read_text().partition("\n")
@@ -224,7 +225,8 @@ class Worker(Process):
 class Cloud:
     """A simulated VCD and its workers on the session's broker; fast: at a tenth of all times."""
 
-    def __init__(self, folder, broker, workers=1, options=None, timing=None, fast=True, config=None):
+    def __init__(self, folder, broker, workers=1, options=None, timing=None, fast=True, config=None,
+                 simulator=None):
         self.folder, self.broker = folder, broker
         self.timing = {**(FAST_TIMING if fast else {}), **(timing or {})}
         options = {**(FAST_CLOUD if fast else {}), **(options or {})}
@@ -233,11 +235,14 @@ class Cloud:
         self.password_file.write_text("svc-password\n")
         self.password_file.chmod(0o600)
         broker.forget_all()
-        self.workers = []
-        self.vcd = Simulator(folder, broker, options)
+        self.workers, self.started = [], 0
+        self.vcd = Simulator(folder, broker, options, **(simulator or {}))
         try:
             for _ in range(workers):
                 self.add_worker(**(config or {}))
+            # Before that, VCD would wait in vain for the answer to a request that reached no queue.
+            wait_until(lambda: not self.workers or self.workers[0].events("broker.connected") or
+                       not self.workers[0].is_alive(), what="a consumer")
             self.alice = self.tenant("alice@tenant1")
             wait_until(lambda: self.alice.request("GET", "/api/cse/system").status == 200,
                        pause_s=0.3, what="the worker's first answer")
@@ -248,14 +253,15 @@ class Cloud:
             raise
 
     def add_worker(self, **changes):
-        worker = Worker(f"worker{len(self.workers) + 1}", self.folder, self, self.timing, **changes)
+        self.started += 1  # a name, and a log, is never used again
+        worker = Worker(f"worker{self.started}", self.folder, self, self.timing, **changes)
         self.workers.append(worker)
         return worker
 
     def tenant(self, user):
         name = user.split("@")[0]
         password = {"administrator": "admin", "svc-cse": "svc"}.get(name, name) + "-password"
-        return Tenant(self.vcd.url, self.vcd.ca_file, user, password)
+        return Tenant(self.vcd.direct, self.vcd.ca_file, user, password)
 
     def stop(self):
         """Ends everything politely, and only then says what was wrong with it."""

@@ -459,8 +459,12 @@ int http_start(struct sim *sim, const char *listen, struct error *err)
 	inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
 	/* A first client may be there already: its handler waits until the URL is known. */
 	pthread_mutex_lock(&sim->lock);
-	sim->base_url = keepf(sim, "https://%s:%d", host,
-		MHD_get_daemon_info(sim->http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+	sim->base_url =
+		sim->public_address
+			? keepf(sim, "https://%s", sim->public_address)
+			: keepf(sim, "https://%s:%d", host,
+				  MHD_get_daemon_info(sim->http->daemon, MHD_DAEMON_INFO_BIND_PORT)
+					  ->port);
 	pthread_mutex_unlock(&sim->lock);
 	return 0;
 }

@@ -22,7 +22,7 @@
 enum { TICK_MS = 20, SETTINGS_MAX = 32 };
 
 struct arguments {
-	const char *seed, *dir, *listen, *admin;
+	const char *seed, *dir, *listen, *public_address, *admin;
 	struct sim_amqp amqp;
 	const char *settings[SETTINGS_MAX]; /* NAME=VALUE */
 	size_t setting_count;
@@ -30,6 +30,7 @@ struct arguments {
 
 static const char usage[] =
 	"usage: vcdsim --seed FILE --dir DIR [--listen 127.0.0.1:PORT] [--admin 127.0.0.1:PORT]\n"
+	"              [--public HOST:PORT (in links, where clients meet a proxy)]\n"
 	"              [--amqp-host HOST --amqp-port N --amqp-user U --amqp-password-file F\n"
 	"               --amqp-vhost V] [--set NAME=VALUE]...\n";
 
@@ -39,11 +40,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *out, struct 
 		{"listen", 1, NULL, 'l'}, {"admin", 1, NULL, 'a'}, {"amqp-host", 1, NULL, 'h'},
 		{"amqp-port", 1, NULL, 'p'}, {"amqp-user", 1, NULL, 'u'},
 		{"amqp-password-file", 1, NULL, 'f'}, {"amqp-vhost", 1, NULL, 'v'},
-		{"set", 1, NULL, 'o'}, {0}};
+		{"set", 1, NULL, 'o'}, {"public", 1, NULL, 'b'}, {0}};
 	const char **const targets[128] = {['s'] = &out->seed,
 		['d'] = &out->dir,
 		['l'] = &out->listen,
 		['a'] = &out->admin,
+		['b'] = &out->public_address,
 		['h'] = &out->amqp.host,
 		['u'] = &out->amqp.user,
 		['f'] = &out->amqp.password_file,
@@ -91,6 +93,7 @@ static int start(struct sim *sim, const struct arguments *arguments, struct erro
 		return error_sys(err, ERR_INTERNAL, errno, "cannot make %s", arguments->dir);
 	sim->dir = arguments->dir;
 	sim->amqp = arguments->amqp;
+	sim->public_address = arguments->public_address;
 	if (state_load(sim, arguments->seed, err) != 0 ||
 		apply_settings(sim, arguments, err) != 0 || xsd_load(err) != 0)
 		return -1;

@@ -54,6 +54,7 @@ struct sim {
 	struct sim_amqp amqp;
 	const char *dir; /* private folder: certificates, guests */
 	const char *base_url;
+	const char *public_address; /* of base_url; NULL: the one listened on */
 	struct sim_http *http;
 	struct sim_admin *admin;
 	struct sim_bridge *bridge;

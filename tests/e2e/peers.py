@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""A cloud whose workers meet broker and VCD through proxies that can break."""
+import pathlib
+import socket
+import time
+
+import pika.exceptions
+
+from bodies import cluster_body
+from cloud import Cloud, wait_until
+from proxy import Authority, Proxy
+from requester import Requester, envelope
+
+HEAL_S = 30  # consuming again after the trouble is over
+END_S = 50  # from SIGTERM to the end, in any trouble
+REQUEST_THREADS = 8
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+class PeerCloud(Cloud):
+    timing = {"reply": 2.5, "first_write": 1.5, "identity_wait": 0.5, "vcd_call": 2, "cache": 1, "drain": 50}
+
+    def __init__(self, folder, broker):
+        listen = f"127.0.0.1:{free_port()}"
+        self.amqp, self.https = Proxy(broker.address), Proxy(listen)
+        self.authority = Authority(folder / "authority")
+        self.bundle = folder / "bundle.pem"
+        self.simulator_ca = folder / "vcd" / "ca.pem"
+        self.bundle.write_text(self.authority.ca.read_text())
+        super().__init__(folder, broker, options={"played_guests": 1}, timing=self.timing, config={},
+                         simulator={"listen": listen, "public": self.https.address})
+
+    def add_worker(self, **changes):
+        """One that trusts the simulator and our authority; through the proxies."""
+        self.bundle.write_text(self.authority.ca.read_text() + pathlib.Path(self.vcd.ca_file).read_text())
+        settings = {
+            "broker": {"hosts": [self.amqp.address], "user": self.broker.env["USER"],
+                       "vhost": self.broker.env["VHOST"], "heartbeat_s": 2,
+                       "password_file": self.broker.env["PASSWORD_FILE"], "tls": {"enabled": False}},
+            "vcd": {"host": self.https.address, "ca_file": str(self.bundle), "user": "svc-cse@System",
+                    "password_file": str(self.password_file)},
+            "threads": {"request": REQUEST_THREADS, "operation": 4}}
+        for name, value in changes.items():
+            settings[name] = {**settings[name], **value} if name in settings else value
+        return super().add_worker(**settings)
+
+    def add_victim(self, **changes):
+        """A second worker that works; one that will be told to end in the middle of the trouble."""
+        victim = self.add_worker(**changes)
+        wait_until(lambda: len(victim.events("broker.connected")) >= REQUEST_THREADS, what="the victim")
+        return victim
+
+    def ask(self, path="/api/cse/system", method="GET", body=b"", limit_s=8):
+        with Requester(self.broker) as requester:
+            return requester.ask(envelope(path, method, self.alice.token, body), limit_s)
+
+    def answers(self, path):
+        """Is such a request answered? False also while the broker is away."""
+        try:
+            reply = self.ask(path, limit_s=3)
+        except (pika.exceptions.AMQPError, OSError):
+            return False
+        return reply is not None and reply.status == 200
+
+    def check_consuming(self, path="/api/cse/system"):
+        start = time.monotonic()
+        wait_until(lambda: self.answers(path), HEAL_S, 0.1, f"an answer to {path}")
+        return time.monotonic() - start
+
+    def check_end(self, worker, status=0):
+        """SIGTERM, now, in the middle of the trouble."""
+        start = time.monotonic()
+        assert worker.stop(END_S) == status
+        worker.check_reports()
+        self.workers.remove(worker)
+        return time.monotonic() - start
+
+    def stop(self):
+        super().stop()
+        self.amqp.close()
+        self.https.close()
+
+    @staticmethod
+    def body(name):
+        return cluster_body(name)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""
+Broker and VCD in every kind of trouble: the worker consumes again soon after it is over, and SIGTERM
+ends it in the middle of it.
+"""
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from cloud import wait_until
+from peers import PeerCloud
+
+HEARTBEAT_S = 2
+SILENCE_S = 3 * HEARTBEAT_S  # long enough for both sides to give a connection up
+BASIC_CANCEL = bytes.fromhex("01 0001 00000007 003c 001e 01 78 00 ce")  # of a consumer "x", no-wait
+
+
+@pytest.fixture(scope="module")
+def peers(broker, logs):
+    cloud = PeerCloud(logs / "test_peers", broker)
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def worker(peers):
+    """The one that lives through it all."""
+    return peers.workers[0]
+
+
+@pytest.fixture
+def victim(peers):
+    return peers.add_victim()
+
+
+def test_broker_restart(peers, broker, victim):
+    broker.ctl("stop_app")
+    time.sleep(1)
+    peers.check_end(victim)
+    broker.ctl("start_app")
+    peers.check_consuming()
+
+
+def test_broker_killed(peers, broker, victim):
+    broker.signal(signal.SIGKILL)
+    wait_until(lambda: victim.events("broker.lost"), what="the loss")
+    peers.check_end(victim)
+    broker.stop()  # its port mapper
+    broker.start()
+    peers.check_consuming()
+
+
+def test_broker_paused(peers, broker, worker, victim):
+    lost = len(worker.events("broker.lost"))
+    broker.signal(signal.SIGSTOP)
+    try:
+        time.sleep(float(os.environ.get("CSE_PAUSE_S", SILENCE_S)))
+        assert len(worker.events("broker.lost")) > lost
+        peers.check_end(victim)
+    finally:
+        broker.signal(signal.SIGCONT)
+    peers.check_consuming()
+
+
+def test_connections_closed_by_the_operator(peers, broker, worker, victim):
+    broker.ctl("close_all_connections", "told to")
+    wait_until(lambda: any("told to" in line["reason"] for line in worker.events("broker.lost")),
+               what="the loss")
+    peers.check_end(victim)
+    peers.check_consuming()
+
+
+def test_queues_deleted(peers, broker, worker, victim):
+    connection = broker.connect()
+    channel = connection.channel()
+    for name in ("cse", "cse.operations", "cse.operations.delay.0.100s", "cse.parked"):
+        channel.queue_delete(name)
+    peers.check_end(victim)
+    peers.check_consuming()
+    assert all(broker.length(name) is not None for name in
+               ("cse", "cse.operations", "cse.operations.delay.0.100s", "cse.parked"))
+    connection.close()
+
+
+def test_consumer_cancelled(peers, worker, victim):
+    time.sleep(0.5)  # nothing is on its way
+    before = len(worker.events("broker.lost"))
+    peers.amqp.inject(BASIC_CANCEL)
+    wait_until(lambda: len(worker.events("broker.lost")) >= before + 12, what="all threads")
+    assert "cancelled" in worker.events("broker.lost")[-1]["reason"]
+    peers.check_end(victim)
+    peers.check_consuming()
+
+
+def test_memory_alarm(peers, broker, worker, victim):
+    """Messages no worker knows sleep on the longest rung: each time, that is a publish to be confirmed."""
+    connection = broker.connect()
+    channel = connection.channel()
+    for _ in range(16):
+        channel.basic_publish("", "cse.operations", json.dumps({"version": 99}))
+    broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
+    try:
+        wait_until(lambda: broker.ctl("list_connections", "state").count("blocked") >= 8, pause_s=0.5,
+                   what="all operation threads to be blocked")
+        peers.check_end(victim)
+    finally:
+        broker.ctl("set_vm_memory_high_watermark", "0.6")
+    peers.check_consuming()
+    wait_until(lambda: not broker.ctl("list_connections", "state").count("blocked"), pause_s=0.5)
+    channel.queue_purge("cse.operations.delay.6s")
+    wait_until(lambda: channel.queue_purge("cse.operations.delay.6s").method.message_count +
+               channel.queue_purge("cse.operations").method.message_count == 0, pause_s=1)
+    connection.close()
+
+
+def test_half_open_connection(peers, worker, victim):
+    lost = len(worker.events("broker.lost"))
+    second = peers.add_victim()
+    peers.amqp.freeze()
+    try:
+        second.popen.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        start = time.monotonic()
+        peers.check_end(second, status=1)  # told twice: leaves at once
+        assert time.monotonic() - start < 2
+        wait_until(lambda: len(worker.events("broker.lost")) >= lost + 12, what="the loss")
+        peers.check_end(victim)
+    finally:
+        peers.amqp.heal()
+    peers.check_consuming()
+
+
+# What stands where VCD should be.
+
+def read_request(sock):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = sock.recv(65536)
+        if not part:
+            return False
+        data += part
+    return True
+
+
+def stall_in_mid_body(sock):
+    if read_request(sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+        sock.recv(1)
+
+
+def endless_body(sock):
+    if read_request(sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            sock.sendall(b"x" * 65536)
+
+
+def good(peers, name):
+    return peers.authority.context(name, "IP:127.0.0.1")
+
+
+TROUBLES = {
+    "silent": lambda peers: peers.https.freeze(),
+    "stalls in mid-body": lambda peers: peers.https.serve(good(peers, "stall"), stall_in_mid_body),
+    "endless body": lambda peers: peers.https.serve(good(peers, "endless"), endless_body),
+    "certificate expired": lambda peers: peers.https.serve(
+        peers.authority.context("expired", "IP:127.0.0.1", days=-1)),
+    "certificate of another host": lambda peers: peers.https.serve(
+        peers.authority.context("other", "IP:127.0.0.2,DNS:other.example")),
+    "unknown CA": lambda peers: peers.https.serve(
+        type(peers.authority)(peers.folder / "unknown").context("unknown", "IP:127.0.0.1")),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_vcd(peers, worker, trouble):
+    lost = len(worker.events("broker.lost"))
+    TROUBLES[trouble](peers)
+    try:
+        victim = peers.add_victim()
+        assert peers.ask().status == 200  # the extension is there, whatever VCD does
+        reply = peers.ask("/api/cse/3.0/clusters", "POST", json.dumps(peers.body("late")).encode())
+        assert reply and reply.status == 503, reply
+        peers.check_end(victim)
+    finally:
+        peers.https.heal()
+    peers.check_consuming("/api/cse/templates")
+    assert len(worker.events("broker.lost")) == lost
