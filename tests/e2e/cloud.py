@@ -117,15 +117,24 @@ class Broker:
             self.env["HOST"], int(self.env["PORT"]), self.env["VHOST"],
             pika.PlainCredentials(self.env["USER"], password)))
 
-    def length(self, queue):
-        """Ready messages, or None when there is no such queue."""
+    def look(self, queue):
+        """What a passive declaration says of it, or None when there is no such queue."""
         connection = self.connect()
         try:
-            return connection.channel().queue_declare(queue, passive=True).method.message_count
+            return connection.channel().queue_declare(queue, passive=True).method
         except pika.exceptions.ChannelClosedByBroker:
             return None
         finally:
             connection.close()
+
+    def length(self, queue):
+        """Ready messages, or None when there is no such queue."""
+        found = self.look(queue)
+        return found and found.message_count
+
+    def consumers(self, queue):
+        found = self.look(queue)
+        return found.consumer_count if found else 0
 
     def forget_all(self):
         """Removes what an earlier test left: its messages name tasks of a cloud that is gone."""

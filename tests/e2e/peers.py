@@ -13,7 +13,7 @@ from requester import Requester, envelope
 
 HEAL_S = 30  # consuming again after the trouble is over
 END_S = 50  # from SIGTERM to the end, in any trouble
-REQUEST_THREADS = 8
+REQUEST_THREADS, OPERATION_THREADS = 8, 4
 
 
 def free_port():
@@ -43,7 +43,7 @@ class PeerCloud(Cloud):
                        "password_file": self.broker.env["PASSWORD_FILE"], "tls": {"enabled": False}},
             "vcd": {"host": self.https.address, "ca_file": str(self.bundle), "user": "svc-cse@System",
                     "password_file": str(self.password_file)},
-            "threads": {"request": REQUEST_THREADS, "operation": 4}}
+            "threads": {"request": REQUEST_THREADS, "operation": OPERATION_THREADS}}
         for name, value in changes.items():
             settings[name] = {**settings[name], **value} if name in settings else value
         return super().add_worker(**settings)
@@ -51,8 +51,15 @@ class PeerCloud(Cloud):
     def add_victim(self, **changes):
         """A second worker that works; one that will be told to end in the middle of the trouble."""
         victim = self.add_worker(**changes)
-        wait_until(lambda: len(victim.events("broker.connected")) >= REQUEST_THREADS, what="the victim")
+        self.settle()
         return victim
+
+    def settle(self):
+        """Waits until every thread of every worker consumes."""
+        count = len(self.workers)
+        wait_until(lambda: self.broker.consumers("cse") == count * REQUEST_THREADS and
+                   self.broker.consumers("cse.operations") == count * OPERATION_THREADS, HEAL_S,
+                   what="all consumers")
 
     def ask(self, path="/api/cse/system", method="GET", body=b"", limit_s=8):
         with Requester(self.broker) as requester:

@@ -86,7 +86,6 @@ def test_queues_deleted(peers, broker, worker, victim):
 
 
 def test_consumer_cancelled(peers, worker, victim):
-    time.sleep(0.5)  # nothing is on its way
     before = len(worker.events("broker.lost"))
     peers.amqp.inject(BASIC_CANCEL)
     wait_until(lambda: len(worker.events("broker.lost")) >= before + 12, what="all threads")
