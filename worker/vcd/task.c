@@ -291,22 +291,24 @@ static int judge_task(const struct vcd_task *task, const char *what, struct erro
 		*task->error_message ? task->error_message : "no explanation");
 }
 
-/* Clones take minutes, NAT rules a second: short at first, five seconds in the end. */
-static int64_t next_pause(int64_t pause_ms)
+/* Clones take minutes, NAT rules a second: short at first, longer in the end, like the rungs. */
+static int64_t next_pause(const struct vcd *vcd, int64_t pause_ms)
 {
-	return pause_ms < 5000 ? pause_ms + 500 : pause_ms;
+	const int64_t *rungs = vcd->config->timing_rungs;
+
+	return pause_ms < rungs[1] ? pause_ms + rungs[0] / 2 : pause_ms;
 }
 
 int vcd_task_wait(
 	struct vcd *vcd, const char *href, int64_t max_ms, const char *what, struct error *err)
 {
 	int64_t until = clock_ms() + max_ms;
-	int64_t pause_ms = 1000;
+	int64_t pause_ms = vcd->config->timing_rungs[0];
 	int failures = 0;
 
 	if (!*href)
 		return 0;
-	for (;; pause_ms = next_pause(pause_ms)) {
+	for (;; pause_ms = next_pause(vcd, pause_ms)) {
 		struct vcd_task task = {0};
 		int64_t left;
 		int state = get_task(vcd, href, what, &task, err);
