@@ -68,7 +68,8 @@ static int make_entity(struct create *create, struct error *err)
 	if (vcd_entity_create(adm->ctx->vcd, adm->caller.as, adm->spec.name,
 		    claim_external_id(&adm->ctx->arena, create->req), entity, &create->urn, err)) {
 		create->urn = NULL;
-		create->entity_unknown = error_may_retry(err->code);
+		/* Also when VCD said no: what it refused may be the read of its own task. */
+		create->entity_unknown = true;
 		return -1;
 	}
 	return 0;
