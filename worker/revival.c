@@ -176,6 +176,11 @@ static int adopt_create(struct revived *revived, struct error *err)
 		details->verdict = (struct details_verdict){.kind = "rollback",
 			.step = "admission",
 			.cause = "the request was interrupted before its vApp was made"};
+	else if (str_eq(revived->seen.entity_phase, "CREATE:FAILED"))
+		/* Its caller was told so, and only the task could not be. */
+		details->verdict = (struct details_verdict){.kind = "rollback",
+			.step = "admission",
+			.cause = "the request was refused"};
 	return send_pass(revived, err);
 }
 
