@@ -9,7 +9,9 @@
 
 #include "common/json.h"
 #include "common/str.h"
+#include "worker/cluster.h"
 #include "worker/vcd/entity.h"
+#include "worker/vcd/network.h"
 
 /* ---- a verdict's mark on the entity, before anything is undone ---- */
 
@@ -30,6 +32,35 @@ static enum condition check_failed(const struct observed *seen, struct error *wh
 static int act_failed(struct work *work, struct observed *seen, struct error *err)
 {
 	if (work_entity_put(work, seen, seen->failed_phase, NULL, err))
+		return err->code == ERR_CONFLICT || err->code == ERR_GONE ? 0 : -1;
+	return 0;
+}
+
+/* A change that failed half-way: exposed is what the rules say. */
+static void edit_kept(struct work *work, struct observed *seen, struct json_object *document)
+{
+	const struct cluster_change change = {
+		.exposed = seen->our_rule != NULL, .expose = seen->our_rule != NULL, .workers = -1};
+	const char *ip = seen->our_rule ? seen->our_rule->external : seen->control_plane.ip;
+
+	(void)work;
+	cluster_apply(document, &change);
+	if (!str_empty(ip))
+		json_set_str(document, "entity.status.nodes.control_plane.ip", ip);
+}
+
+/* The same for an operation that keeps what there is. What VCD does not show stays as it was. */
+static int act_kept(struct work *work, struct observed *seen, struct error *err)
+{
+	bool known = work->details->op != OPERATION_CREATE;
+
+	if (known && observed_look(work, seen, SEE_MARKS | SEE_RULES, err)) {
+		if (error_may_retry(err->code))
+			return -1;
+		known = false;
+	}
+	known = known && seen->edge[0] && seen->control_plane.name;
+	if (work_entity_put(work, seen, seen->failed_phase, known ? edit_kept : NULL, err))
 		return err->code == ERR_CONFLICT || err->code == ERR_GONE ? 0 : -1;
 	return 0;
 }
@@ -103,11 +134,13 @@ static enum condition check_vapp(const struct observed *seen, struct error *why)
 
 static int act_vapp(struct work *work, struct observed *seen, struct error *err)
 {
-	const char *task = NULL;
-
 	/* Both are looked at again: a pass of the task before this one may have been under way. */
 	seen->seen &= ~(unsigned)(SEE_VAPP | SEE_RULES);
-	if (vcd_vapp_delete(work->vcd, VCD_SERVICE, seen->vapp_uuid, &task, err))
+	/* Still there after it was removed: VCD's task says why. */
+	if (seen->vapp_task)
+		return vcd_task_wait(work->vcd, STEAL(seen->vapp_task), TASK_WAIT_MS,
+			"Removing the cluster's vApp", err);
+	if (vcd_vapp_delete(work->vcd, VCD_SERVICE, seen->vapp_uuid, &seen->vapp_task, err))
 		return err->code == ERR_GONE ? 0 : -1;
 	return work_pause(work, err);
 }
@@ -161,7 +194,7 @@ static const struct step steps[] = {
 const struct plan plan_cluster_delete = {"delete", 0, steps, ARRAY_LEN(steps)};
 
 static const struct step failed_steps[] = {
-	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_failed},
+	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_kept},
 };
 
 const struct plan plan_cluster_failed = {"failed", 0, failed_steps, ARRAY_LEN(failed_steps)};

@@ -245,7 +245,12 @@ enum condition check_power(const struct observed *seen, struct error *why)
 
 int act_power(struct work *work, struct observed *seen, struct error *err)
 {
-	const char *task = NULL;
-
-	return vcd_power_on(work->vcd, seen->vapp_href, &task, err) ? -1 : 1;
+	seen->seen &= ~(unsigned)SEE_VAPP;
+	/* Neither on nor busy after it was asked to: VCD's task says why. */
+	if (seen->vapp_task)
+		return vcd_task_wait(work->vcd, STEAL(seen->vapp_task), TASK_WAIT_MS,
+			"Switching the cluster's vApp on", err);
+	if (vcd_power_on(work->vcd, seen->vapp_href, &seen->vapp_task, err))
+		return -1;
+	return work_pause(work, err);
 }
