@@ -78,11 +78,22 @@ static int check_busy(struct update *update, struct error *err)
 		name, last->task.uuid);
 }
 
+/* An un-expose that failed half-way may be sent again, though its rule is gone already. */
+static bool is_repair(const struct update *update)
+{
+	const char *phase = json_str(update->document, "entity.status.phase", "");
+
+	return str_eq(phase, "UPDATE:FAILED") && is_equal(&update->stored, &update->wanted) &&
+	       !update->wanted.expose;
+}
+
 static int check_change(struct update *update, struct error *err)
 {
 	const struct cluster_spec *stored = &update->stored, *wanted = &update->wanted;
 	const char *name = cluster_name_of(update->document);
 
+	if (is_repair(update))
+		return 0;
 	if (is_equal(stored, wanted))
 		return error_set(err, ERR_INVALID,
 			"Cluster '%s' already has %lld workers and %lld nfs nodes.", name,
