@@ -317,7 +317,7 @@ static void pass_give_up(struct pass *pass, const struct step *step, const struc
 
 static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
 {
-	/* An undo that fails has nothing else left: it is tried again, and waits longer each time. */
+	/* An undo that fails has nothing else left: it is tried again, ever later. */
 	bool later = error_may_retry(cause->code) || cause->code == ERR_EXPIRED ||
 		     cause->code == ERR_GONE || pass->details.verdict.kind;
 	struct error ignored;

@@ -91,7 +91,7 @@ struct observed {
 	bool marks_written, data_written, undeployed, resolved;
 	const char *vm_task; /* VCD's task of the last reconfigure; NULL: none in flight */
 	const char *rule_making, *rule_leaving; /* the same for a NAT rule made, or removed */
-	const char *vapp_task; /* the same for the vApp: switched on, or removed */
+	const char *vapp_task;			/* the same for the vApp: switched on, or removed */
 
 	/* Raw answers behind the facts. */
 	struct vcd_vapp raw_vapp;
