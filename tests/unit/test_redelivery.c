@@ -13,6 +13,7 @@
 
 /* What a second copy was told. */
 static struct {
+	bool redelivered; /* the first one's connection was closed, but it goes on */
 	int status;
 	char id[128], task[64];
 } copy;
@@ -196,7 +197,7 @@ static void meet_create(void)
 {
 	struct error err;
 
-	note_copy(send_create("r1", false, &err));
+	note_copy(send_create("r1", copy.redelivered, &err));
 }
 
 static void c10_copies_of_a_create_at_one_moment_agree(void **state)
@@ -208,17 +209,19 @@ static void c10_copies_of_a_create_at_one_moment_agree(void **state)
 	assert_int_equal(send_create("r1", false, &err), 202);
 	calls = fake.call_count;
 	assert_in_range(calls, 12, 30);
-	for (size_t i = 0; i < 2 * calls; i++) {
+	for (size_t i = 0; i < 4 * calls; i++) {
 		char where[64];
 		int status;
 
 		tear_down(NULL);
 		set_up(NULL);
 		copy.status = 0;
+		copy.redelivered = i % 2;
 		fake.meet = meet_create;
-		fake.meet_at = i / 2 + 1;
-		fake.meet_after = i % 2;
-		snprintf(where, sizeof(where), "call %zu%s", i / 2 + 1, i % 2 ? " after" : "");
+		fake.meet_at = i / 4 + 1;
+		fake.meet_after = i / 2 % 2;
+		snprintf(where, sizeof(where), "call %zu%s%s", fake.meet_at,
+			fake.meet_after ? " after" : "", copy.redelivered ? " redelivered" : "");
 		status = send_create("r1", false, &err);
 		if (fake.meet)
 			continue; /* a read has no afterwards */
@@ -358,7 +361,7 @@ static void meet_change(void)
 {
 	struct error err;
 
-	note_copy(send_change("r2", false, &err));
+	note_copy(send_change("r2", copy.redelivered, &err));
 }
 
 static void c10_copies_of_a_change_at_one_moment_agree(void **state)
@@ -372,17 +375,20 @@ static void c10_copies_of_a_change_at_one_moment_agree(void **state)
 		assert_int_equal(send_change("r2", false, &err), 202);
 		calls = fake.call_count;
 		assert_in_range(calls, 6, 20);
-		for (size_t i = 0; i < 2 * calls; i++) {
+		for (size_t i = 0; i < 4 * calls; i++) {
 			char where[64];
 			int status;
 
 			begin_change(update);
 			copy.status = 0;
+			copy.redelivered = i % 2;
 			fake.meet = meet_change;
-			fake.meet_at = i / 2 + 1;
-			fake.meet_after = i % 2;
-			snprintf(where, sizeof(where), "%s call %zu%s",
-				update ? "update" : "delete", i / 2 + 1, i % 2 ? " after" : "");
+			fake.meet_at = i / 4 + 1;
+			fake.meet_after = i / 2 % 2;
+			snprintf(where, sizeof(where), "%s call %zu%s%s",
+				update ? "update" : "delete", fake.meet_at,
+				fake.meet_after ? " after" : "",
+				copy.redelivered ? " redelivered" : "");
 			status = send_change("r2", false, &err);
 			if (fake.meet)
 				continue;
