@@ -151,7 +151,7 @@ class Broker:
 
 class Simulator(Process):
     def __init__(self, folder, broker, options, seed=SEED, listen="127.0.0.1:0", public=None):
-        arguments = [VCDSIM, "--seed", seed, "--dir", folder / "vcd", "--listen", listen,
+        arguments = [VCDSIM, "--seed", seed(folder) if callable(seed) else seed, "--dir", folder / "vcd", "--listen", listen,
                      "--admin", "127.0.0.1:0", *(["--public", public] if public else [])]
         if broker:
             arguments += ["--amqp-host", broker.env["HOST"], "--amqp-port", broker.env["PORT"],
