@@ -14,14 +14,6 @@
 
 enum { CLOSE_LIMIT_MS = 2000, BLOCKED_LOOK_MS = 500, NAME_MAX_BYTES = 255 };
 
-/* What waits while a message is being read. */
-struct receiving {
-	struct arena *arena;
-	struct delivery *out;
-	char *body; /* NULL while the body is thrown away */
-	size_t at, max_bytes;
-};
-
 static amqp_bytes_t to_bytes(const char *text)
 {
 	return text ? amqp_cstring_bytes(text) : amqp_empty_bytes;
@@ -169,76 +161,22 @@ int bus_cancel(struct bus *bus, struct error *err)
 	return work_rpc(bus, "cancel the consumer", err);
 }
 
-static const char *copy_bytes(struct arena *arena, amqp_bytes_t bytes)
+static int read_delivery(struct bus *bus, const amqp_basic_deliver_t *deliver, struct arena *arena,
+	size_t max_bytes, struct delivery *out, struct error *err)
 {
-	return arena_strndup(arena, bytes.bytes ? bytes.bytes : "", bytes.len);
-}
+	uint64_t tag = deliver->delivery_tag;
+	bool redelivered = deliver->redelivered;
 
-static const char *header_text(
-	struct arena *arena, const amqp_basic_properties_t *properties, const char *name)
-{
-	if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG))
-		return NULL;
-	for (int i = 0; i < properties->headers.num_entries; i++) {
-		const amqp_table_entry_t *entry = &properties->headers.entries[i];
-
-		if (entry->key.len != strlen(name) ||
-			memcmp(entry->key.bytes, name, entry->key.len) != 0)
-			continue;
-		if (entry->value.kind == AMQP_FIELD_KIND_UTF8 ||
-			entry->value.kind == AMQP_FIELD_KIND_BYTES)
-			return copy_bytes(arena, entry->value.value.bytes);
-	}
-	return NULL;
-}
-
-static void receive_head(void *data, const amqp_basic_properties_t *properties, uint64_t size)
-{
-	struct receiving *in = data;
-	struct delivery *out = in->out;
-
-	if (properties->_flags & AMQP_BASIC_REPLY_TO_FLAG)
-		out->reply_to = copy_bytes(in->arena, properties->reply_to);
-	if (properties->_flags & AMQP_BASIC_CORRELATION_ID_FLAG)
-		out->correlation_id = copy_bytes(in->arena, properties->correlation_id);
-	if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
-		out->message_id = copy_bytes(in->arena, properties->message_id);
-	out->reply_exchange = header_text(in->arena, properties, "replyToExchange");
-	out->message_type = header_text(in->arena, properties, "messageType");
-	out->too_large = size > in->max_bytes;
-	out->body_len = out->too_large ? 0 : (size_t)size;
-	out->body = "";
-	if (!out->too_large)
-		out->body = in->body = arena_alloc(in->arena, (size_t)size + 1);
-}
-
-static void receive_part(void *data, const char *bytes, size_t len)
-{
-	struct receiving *in = data;
-
-	if (!in->body)
-		return;
-	memcpy(in->body + in->at, bytes, len);
-	in->at += len;
-}
-
-static int read_delivery(struct bus *bus, const amqp_basic_deliver_t *deliver, struct receiving *in,
-	struct error *err)
-{
-	struct wire_sink sink = {.head = receive_head, .part = receive_part, .data = in};
-
-	in->out->tag = deliver->delivery_tag;
-	in->out->redelivered = deliver->redelivered;
-	if (wire_content(bus, CHANNEL_WORK, &sink, err))
+	if (wire_read(bus, CHANNEL_WORK, arena, max_bytes, out, err))
 		return -1;
-	bus->held = in->out->tag;
+	out->tag = bus->held = tag;
+	out->redelivered = redelivered;
 	return 1;
 }
 
 int bus_receive(struct bus *bus, struct arena *arena, size_t max_bytes, int timeout_ms,
 	struct delivery *out, struct error *err)
 {
-	struct receiving in = {.arena = arena, .out = out, .max_bytes = max_bytes};
 	int64_t deadline = clock_ms() + timeout_ms;
 	amqp_frame_t frame;
 	int got;
@@ -250,7 +188,8 @@ int bus_receive(struct bus *bus, struct arena *arena, size_t max_bytes, int time
 	while ((got = wire_wait(bus, &frame, deadline, err)) > 0) {
 		if (bus->held == 0 &&
 			wire_is_method(&frame, CHANNEL_WORK, AMQP_BASIC_DELIVER_METHOD))
-			return read_delivery(bus, frame.payload.method.decoded, &in, err);
+			return read_delivery(
+				bus, frame.payload.method.decoded, arena, max_bytes, out, err);
 		if (wire_note(bus, &frame, err))
 			return -1;
 	}

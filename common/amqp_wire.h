@@ -88,4 +88,11 @@ struct wire_sink {
 int wire_content(
 	struct bus *bus, int channel, const struct wire_sink *sink, struct error *err) MUST_CHECK;
 
+/*
+ * The same into a delivery: strings and body in the arena, the body thrown away when it is longer
+ * than max_bytes. What stands in the method (tag, redelivered) is the caller's to add.
+ */
+int wire_read(struct bus *bus, int channel, struct arena *arena, size_t max_bytes,
+	struct delivery *out, struct error *err) MUST_CHECK;
+
 #endif
