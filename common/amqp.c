@@ -6,6 +6,7 @@
 #include "common/mem.h"
 
 #include <amqp_framing.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +288,7 @@ static int await_confirm(
 static int send_message(
 	struct bus *bus, int channel, const struct message *message, struct error *err)
 {
+	char expiration[24];
 	amqp_bytes_t body = {.len = message->body_len, .bytes = (char *)(uintptr_t)message->body};
 	amqp_basic_properties_t properties = {._flags = AMQP_BASIC_DELIVERY_MODE_FLAG,
 		.delivery_mode = message->persistent ? AMQP_DELIVERY_PERSISTENT
@@ -309,6 +311,11 @@ static int send_message(
 	if (strlen(message->exchange) > NAME_MAX_BYTES)
 		return error_set(err, ERR_GONE, "no exchange has a name of more than %d bytes",
 			NAME_MAX_BYTES);
+	if (message->expiration_ms > 0) {
+		snprintf(expiration, sizeof(expiration), "%" PRId64, message->expiration_ms);
+		properties._flags |= AMQP_BASIC_EXPIRATION_FLAG;
+		properties.expiration = to_bytes(expiration);
+	}
 	bus->published[channel]++;
 	return wire_check(bus,
 		amqp_basic_publish(bus->conn, (amqp_channel_t)channel, to_bytes(message->exchange),

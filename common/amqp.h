@@ -41,6 +41,10 @@ struct delivery {
 	const char *reply_to, *correlation_id, *message_id;
 	const char *reply_exchange; /* header replyToExchange */
 	const char *message_type;   /* header messageType */
+	int64_t returned;	    /* header x-delivery-count: how often it was given back */
+	const char *
+		dead_reason; /* header x-death: why a broker moved it here last; NULL: it did not */
+	int64_t dead_ms;     /* and when, ms since 1970, whole seconds */
 };
 
 struct message {
@@ -50,7 +54,8 @@ struct message {
 	size_t body_len;
 	const char *content_type, *correlation_id, *message_id; /* NULL: left out */
 	bool persistent;
-	bool mandatory; /* must reach a queue */
+	bool mandatory;	       /* must reach a queue */
+	int64_t expiration_ms; /* the queue may drop it after this; 0: only by its own TTL */
 };
 
 enum queue_kind { QUEUE_QUORUM, QUEUE_EXCLUSIVE };

@@ -17,22 +17,75 @@ static const char *copy_bytes(struct arena *arena, amqp_bytes_t bytes)
 	return arena_strndup(arena, bytes.bytes ? bytes.bytes : "", bytes.len);
 }
 
-static const char *header_text(
-	struct arena *arena, const amqp_basic_properties_t *properties, const char *name)
+/* The entry of that name and kind in a table; NULL when there is none. */
+static const amqp_field_value_t *find(const amqp_table_t *table, const char *name)
 {
-	if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG))
-		return NULL;
-	for (int i = 0; i < properties->headers.num_entries; i++) {
-		const amqp_table_entry_t *entry = &properties->headers.entries[i];
+	for (int i = 0; i < table->num_entries; i++) {
+		const amqp_table_entry_t *entry = &table->entries[i];
 
-		if (entry->key.len != strlen(name) ||
-			memcmp(entry->key.bytes, name, entry->key.len) != 0)
-			continue;
-		if (entry->value.kind == AMQP_FIELD_KIND_UTF8 ||
-			entry->value.kind == AMQP_FIELD_KIND_BYTES)
-			return copy_bytes(arena, entry->value.value.bytes);
+		if (entry->key.len == strlen(name) &&
+			memcmp(entry->key.bytes, name, entry->key.len) == 0)
+			return &entry->value;
 	}
 	return NULL;
+}
+
+static const char *find_text(struct arena *arena, const amqp_table_t *table, const char *name)
+{
+	const amqp_field_value_t *value = find(table, name);
+
+	if (!value || (value->kind != AMQP_FIELD_KIND_UTF8 && value->kind != AMQP_FIELD_KIND_BYTES))
+		return NULL;
+	return copy_bytes(arena, value->value.bytes);
+}
+
+/* Brokers choose the width by themselves. */
+static int64_t number_of(const amqp_field_value_t *value)
+{
+	switch (value ? value->kind : 0) {
+	case AMQP_FIELD_KIND_I8:
+		return value->value.i8;
+	case AMQP_FIELD_KIND_U8:
+		return value->value.u8;
+	case AMQP_FIELD_KIND_I16:
+		return value->value.i16;
+	case AMQP_FIELD_KIND_U16:
+		return value->value.u16;
+	case AMQP_FIELD_KIND_I32:
+		return value->value.i32;
+	case AMQP_FIELD_KIND_U32:
+		return value->value.u32;
+	case AMQP_FIELD_KIND_I64:
+		return value->value.i64;
+	case AMQP_FIELD_KIND_U64:
+	case AMQP_FIELD_KIND_TIMESTAMP:
+		return value->value.u64 < INT64_MAX / 1000 ? (int64_t)value->value.u64 : 0;
+	default:
+		return 0;
+	}
+}
+
+/* x-death is a list with the latest move first. */
+static void read_death(struct arena *arena, const amqp_table_t *headers, struct delivery *out)
+{
+	const amqp_field_value_t *deaths = find(headers, "x-death");
+	const amqp_field_value_t *first;
+
+	if (!deaths || deaths->kind != AMQP_FIELD_KIND_ARRAY || deaths->value.array.num_entries < 1)
+		return;
+	first = &deaths->value.array.entries[0];
+	if (first->kind != AMQP_FIELD_KIND_TABLE)
+		return;
+	out->dead_reason = find_text(arena, &first->value.table, "reason");
+	out->dead_ms = 1000 * number_of(find(&first->value.table, "time"));
+}
+
+static void read_headers(struct arena *arena, const amqp_table_t *headers, struct delivery *out)
+{
+	out->reply_exchange = find_text(arena, headers, "replyToExchange");
+	out->message_type = find_text(arena, headers, "messageType");
+	out->returned = number_of(find(headers, "x-delivery-count"));
+	read_death(arena, headers, out);
 }
 
 static void read_head(void *data, const amqp_basic_properties_t *properties, uint64_t size)
@@ -46,8 +99,8 @@ static void read_head(void *data, const amqp_basic_properties_t *properties, uin
 		out->correlation_id = copy_bytes(in->arena, properties->correlation_id);
 	if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
 		out->message_id = copy_bytes(in->arena, properties->message_id);
-	out->reply_exchange = header_text(in->arena, properties, "replyToExchange");
-	out->message_type = header_text(in->arena, properties, "messageType");
+	if (properties->_flags & AMQP_BASIC_HEADERS_FLAG)
+		read_headers(in->arena, &properties->headers, out);
 	out->too_large = size > in->max_bytes;
 	out->body_len = out->too_large ? 0 : (size_t)size;
 	out->body = "";
