@@ -17,11 +17,10 @@ static const char *or_null(const char *text)
 	return str_empty(text) ? NULL : text;
 }
 
-static int connect_bus(struct thread_ctx *ctx, struct error *err)
+int connection_connect(struct bus **out, const struct config *config, const char *name,
+	const _Atomic bool *stop, struct error *err)
 {
-	const struct config *config = ctx->shared->config;
-	char name[sizeof(ctx->shared->worker_id) + sizeof(ctx->name) + 1];
-	struct bus_options options = {.hosts = config->broker_hosts.items,
+	const struct bus_options options = {.hosts = config->broker_hosts.items,
 		.host_count = config->broker_hosts.count,
 		.vhost = config->broker_vhost,
 		.user = config->broker_user,
@@ -33,10 +32,18 @@ static int connect_bus(struct thread_ctx *ctx, struct error *err)
 		.key_file = or_null(config->broker_tls_key_file),
 		.name = name,
 		.timeout_ms = CONNECT_LIMIT_MS,
-		.stop = &ctx->shared->stop};
+		.stop = stop};
 
-	snprintf(name, sizeof(name), "%s/%s", ctx->shared->worker_id, ctx->name);
-	return bus_connect(&ctx->bus, &options, err);
+	return bus_connect(out, &options, err);
+}
+
+static int connect_bus(struct thread_ctx *ctx, struct error *err)
+{
+	struct shared *shared = ctx->shared;
+	char name[sizeof(shared->worker_id) + sizeof(ctx->name) + 1];
+
+	snprintf(name, sizeof(name), "%s/%s", shared->worker_id, ctx->name);
+	return connection_connect(&ctx->bus, shared->config, name, &shared->stop, err);
 }
 
 /* A failed attempt: counted, and nothing is left of it. */

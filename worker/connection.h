@@ -7,6 +7,13 @@
 #include "worker/thread.h"
 
 /*
+ * Connects as configured, and no more. name is shown by the broker; once *stop is true nothing is
+ * waited for, NULL: no such flag. As bus_connect.
+ */
+int connection_connect(struct bus **out, const struct config *config, const char *name,
+	const _Atomic bool *stop, struct error *err) MUST_CHECK;
+
+/*
  * Connects ctx->bus and declares all objects. Replaces a dead connection. *backlog, if not NULL, is
  * as topology_declare has it. Errors leave ctx->bus NULL.
  */

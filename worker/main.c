@@ -32,6 +32,8 @@ static int with_config(const struct options *options)
 	xml_startup();
 	if (options->print_config)
 		config_print(&config, stdout);
+	else if (options->command == COMMAND_PARKED)
+		status = parked_run(&config, &options->parked, stdout);
 	else
 		status = pool_run(&config);
 	config_release(&config);

@@ -44,15 +44,17 @@ static int keep_unknown(struct thread_ctx *ctx, const struct delivery *delivery,
 	return bus_publish(ctx->bus, &copy, CONFIRM_MS, err);
 }
 
-static int refuse(struct thread_ctx *ctx, const struct delivery *delivery, const char *id,
-	const struct error *why, struct error *err)
+/* message is NULL when it could not be read. */
+static int refuse(struct thread_ctx *ctx, const struct delivery *delivery,
+	const struct operation_message *message, const struct error *why, struct error *err)
 {
-	log_event(LOG_ERROR, "operation.unreadable", LOG_STR("id", id),
+	log_event(LOG_ERROR, "operation.unreadable", LOG_STR("id", message ? message->id : ""),
 		LOG_STR("class", error_name(why->code)), LOG_STR("reason", why->msg));
 	counter_add(&ctx->shared->counters, COUNTER_PASS_UNREADABLE, 1);
 	if (why->code == ERR_FORMAT)
 		return keep_unknown(ctx, delivery, err);
-	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, why->msg, err))
+	if (park_operation(ctx->bus, ctx->shared->config, &ctx->arena, delivery, message != NULL,
+		    why->msg, err))
 		return -1;
 	counter_add(&ctx->shared->counters, COUNTER_PARKED_OPERATION, 1);
 	return 0;
@@ -93,7 +95,7 @@ static int run(struct thread_ctx *ctx, const struct delivery *delivery,
 		    &result, &why)) {
 		*outcome = "unreadable";
 		slot_set_publishing(ctx);
-		return refuse(ctx, delivery, message->id, &why, err);
+		return refuse(ctx, delivery, message, &why, err);
 	}
 	took_ms = clock_ms() - start;
 	note_lag(ctx, message, took_ms);
@@ -118,10 +120,10 @@ static int handle_delivery(
 
 	if (delivery->too_large) {
 		error_set(&why, ERR_INVALID, "The message is larger than limits.message_bytes");
-		status = refuse(ctx, delivery, "", &why, err);
+		status = refuse(ctx, delivery, NULL, &why, err);
 	} else if (operation_decode(
 			   &message, &ctx->arena, delivery->body, delivery->body_len, &why)) {
-		status = refuse(ctx, delivery, "", &why, err);
+		status = refuse(ctx, delivery, NULL, &why, err);
 	} else {
 		log_context()->request_id = message.request_id;
 		log_context()->task = message.task;

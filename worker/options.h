@@ -3,18 +3,20 @@
 #ifndef WORKER_OPTIONS_H
 #define WORKER_OPTIONS_H
 
-#include "common/base.h"
+#include "worker/parked.h"
 
 #include <stdio.h>
 
-enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
+enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_PARKED, COMMAND_VERSION, COMMAND_HELP };
 
 struct options {
 	enum command command;
 	const char *config_path; /* borrowed from argv */
 	bool print_config;
 	bool print_example;
-	bool json, orphans; /* of check */
+	bool json;    /* of check and parked */
+	bool orphans; /* of check */
+	struct parked_options parked;
 };
 
 /* The exit statuses of the program. */

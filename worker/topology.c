@@ -8,7 +8,6 @@
 #include <inttypes.h>
 
 enum { DELIVERY_LIMIT = 5, PARKED_MAX = 10000, MISSING_PAUSE_MS = 500 };
-#define PARKED_MS (INT64_C(14) * 24 * 3600 * 1000)
 
 const char *topology_request_queue(const struct config *config)
 {
@@ -32,6 +31,11 @@ const char *topology_delay_queue(struct arena *arena, const struct config *confi
 const char *topology_parked_queue(struct arena *arena, const struct config *config)
 {
 	return arena_printf(arena, "%s.parked", config->queues_prefix);
+}
+
+const char *topology_parked_lock(struct arena *arena, const struct config *config)
+{
+	return arena_printf(arena, "%s.parked.lock", config->queues_prefix);
 }
 
 const char *topology_leader_queue(struct arena *arena, const struct config *config)
@@ -114,8 +118,8 @@ size_t topology_queues(
 	size_t count = 0;
 
 	out[count++] = request_queue(config);
-	out[count++] =
-		(struct queue_spec){.name = parked, .max_length = PARKED_MAX, .ttl_ms = PARKED_MS};
+	out[count++] = (struct queue_spec){
+		.name = parked, .max_length = PARKED_MAX, .ttl_ms = TOPOLOGY_PARKED_MS};
 	out[count++] = (struct queue_spec){.name = operations,
 		.delivery_limit = DELIVERY_LIMIT,
 		.dead_letter_exchange = "",

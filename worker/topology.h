@@ -15,9 +15,14 @@ const char *topology_operations_queue(struct arena *arena, const struct config *
 /* The rung a message sleeps on for ms: "<prefix>.operations.delay.5s", "….0.500s". */
 const char *topology_delay_queue(struct arena *arena, const struct config *config, int64_t ms);
 const char *topology_parked_queue(struct arena *arena, const struct config *config);
+/* Exclusive: the connection that has it works on the parked queue. */
+const char *topology_parked_lock(struct arena *arena, const struct config *config);
 /* Exclusive: the connection that has it runs the resync. */
 const char *topology_leader_queue(struct arena *arena, const struct config *config);
 const char *topology_events_exchange(struct arena *arena, const struct config *config);
+
+/* Longest stay on the parked queue. */
+#define TOPOLOGY_PARKED_MS (INT64_C(14) * 24 * 3600 * 1000)
 
 /*
  * Every queue that lives longer than a connection, as it is declared: the request queue first.

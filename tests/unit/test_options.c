@@ -35,6 +35,15 @@ static void commands_and_options_stand_in_any_order(void **state)
 	assert_true(options.print_example);
 	assert_true(parse(&options, "--json check --orphans", &problem));
 	assert_true(options.json && options.orphans);
+	assert_true(parse(&options, "parked --json list", &problem));
+	assert_int_equal(options.command, COMMAND_PARKED);
+	assert_int_equal(options.parked.action, PARKED_LIST);
+	assert_true(options.parked.json);
+	assert_true(parse(&options, "--all parked retry", &problem));
+	assert_true(options.parked.all);
+	assert_true(parse(&options, "parked drop x1", &problem));
+	assert_int_equal(options.parked.action, PARKED_DROP);
+	assert_string_equal(options.parked.id, "x1");
 	assert_true(parse(&options, "--help", &problem));
 	assert_int_equal(options.command, COMMAND_HELP);
 	assert_true(parse(&options, "version", &problem));
@@ -51,8 +60,17 @@ static void wrong_usage_is_named(void **state)
 		{"run --fast", "unknown option or missing value"},
 		{"run --config", "unknown option or missing value"},
 		{"--print-config", "no command"},
-		{"run --json", "--json and --orphans are options of check"},
-		{"--orphans run", "--json and --orphans are options of check"},
+		{"run --json", "--json is an option of check and parked"},
+		{"--orphans run", "--orphans is an option of check"},
+		{"parked", "parked needs an action: list, show, retry or drop"},
+		{"parked look", "unknown action of parked"},
+		{"parked list x", "parked list takes no id"},
+		{"parked list --all", "--all is an option of parked retry and parked drop"},
+		{"run --all", "--all is an option of parked retry and parked drop"},
+		{"parked show", "parked show needs an id"},
+		{"parked show x y", "more than one id"},
+		{"parked retry", "parked retry and drop need an id, or --all"},
+		{"parked drop x --all", "parked retry and drop need an id, or --all"},
 	};
 	struct options options;
 	const char *problem;
