@@ -28,11 +28,8 @@ static const struct {
 static struct json_object *load_seed(void)
 {
 	static char text[256 * 1024];
-	struct arena arena = {0};
 	struct error err = {0};
-	const char *here = __FILE__;
-	const char *path = arena_printf(
-		&arena, "%.*s../vcdsim/seed.json", (int)(str_last_segment(here) - here), here);
+	static const char path[] = CSE_SOURCE_DIR "/tests/vcdsim/seed.json";
 	CLEANUP(close_file)
 	FILE *file = fopen(path, "re");
 	struct json_object *seed;
@@ -41,7 +38,6 @@ static struct json_object *load_seed(void)
 	seed = json_parse(text, fread(text, 1, sizeof(text), file), 32, &err);
 	if (!seed)
 		fail_msg("%s: %s", path, err.msg);
-	arena_reset(&arena);
 	return seed;
 }
 
