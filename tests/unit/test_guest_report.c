@@ -85,6 +85,8 @@ static void authentic_words_count(void **state)
 	assert_int_equal(report.phase, GUEST_PUBLISH);
 	assert_int_equal(report.status, GUEST_DONE);
 	assert_string_equal(report.error, "kubeadm failed?");
+	assert_string_equal(report.evidence, "kubeadm\nfailed?");
+	assert_string_equal(report.command, "");
 	assert_true(report.has_report && report.has_kubeconfig);
 	assert_string_equal(report.sans, "IP:1.2.3.4,DNS:x");
 	assert_string_equal(report.kubelet, "v1.20.4");
@@ -151,6 +153,23 @@ static void without_a_key_nothing_counts(void **state)
 		GUEST_NONE);
 	assert_int_equal(
 		read_phase(fixture, ROLE_WORKER, "node-1", values.phase).phase, GUEST_JOIN);
+}
+
+/* As the bootstrap's trap writes them, innermost first; a secret in between goes no further. */
+static void the_failing_command_is_told_apart(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct guest_values values = {
+		.error = sign_text(fixture, "error", "n",
+			"phase cni, exit code 1\npassword: hunter2\n"
+			"cse: failed: kubectl apply -f x (exit code 1, line 9)\n"
+			"cse: failed: phase_cni (exit code 1, line 99)\n"),
+	};
+	struct guest_report report =
+		guest_report_read(&fixture->arena, &fixture->key, "n", ROLE_CONTROL_PLANE, &values);
+
+	assert_string_equal(report.command, "kubectl apply -f x (exit code 1, line 9)");
+	assert_non_null(strstr(report.evidence, "exit code 1\npassword: ***\n"));
 }
 
 static void texts_must_be_base64_without_nul(void **state)
@@ -249,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(authentic_words_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(everything_else_is_silence, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_key_nothing_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_failing_command_is_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(texts_must_be_base64_without_nul, setup, teardown),
 		cmocka_unit_test_setup_teardown(node_data_survives, setup, teardown),
 		cmocka_unit_test_setup_teardown(secrets_survive_and_differ, setup, teardown),

@@ -27,7 +27,12 @@ static struct node node_new(const char *name, const char *ip, enum role role)
 		.role = role,
 		.ca_hash = "",
 		.external = "",
-		.report = {.error = "", .sans = "", .nodes = "", .kubelet = ""}};
+		.report = {.error = "",
+			.command = "",
+			.evidence = "",
+			.sans = "",
+			.nodes = "",
+			.kubelet = ""}};
 }
 
 /* A vApp whose clone has ended, nothing else. */

@@ -11,10 +11,13 @@
 /* A node that gave up: its own words are the cause. */
 static enum condition check_failed(const struct node *node, struct error *why)
 {
+	const char *command = node->report.command;
+
 	if (node->report.status != GUEST_FAILED)
 		return COND_MET;
-	error_set(why, ERR_INVALID, "node %s failed in phase %s: %.360s", node->name,
-		guest_phase_name(node->report.phase),
+	/* The command first: what comes last is cut when the task's record is full. */
+	error_set(why, ERR_INVALID, "node %s failed in phase %s: %.120s%s%.300s", node->name,
+		guest_phase_name(node->report.phase), command, command[0] ? ": " : "",
 		node->report.error[0] ? node->report.error : "it did not say why");
 	return COND_FAILED;
 }

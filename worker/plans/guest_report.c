@@ -3,6 +3,7 @@
 
 #include "common/base64.h"
 #include "common/crypto.h"
+#include "common/redact.h"
 #include "common/str.h"
 #include "worker/kubeconfig.h"
 
@@ -115,19 +116,39 @@ static void phase_read(struct guest_report *out, enum role role, const char *tex
 	}
 }
 
-/* One printable line: the last part, which names the failure, is what is kept. */
-static const char *evidence(struct arena *arena, const char *text)
+/* A copy with '?' for what is no printable ASCII, and blanks for line breaks unless they stay. */
+static char *printable(struct arena *arena, const char *text, bool lines)
 {
-	size_t len = strlen(text);
-	char *line = arena_strdup(arena, len > EVIDENCE_MAX ? text + len - EVIDENCE_MAX : text);
+	char *copy = arena_strdup(arena, text);
 
-	for (char *at = line; *at; at++) {
+	for (char *at = copy; *at; at++) {
 		if (*at == '\n')
-			*at = ' ';
+			*at = lines ? '\n' : ' ';
 		else if (*at < ' ' || *at > '~')
 			*at = '?';
 	}
-	return line;
+	return copy;
+}
+
+/* One line: the last part, which names the failure, is what is kept. */
+static const char *last_part(struct arena *arena, const char *text)
+{
+	size_t len = strlen(text);
+
+	return printable(arena, len > EVIDENCE_MAX ? text + len - EVIDENCE_MAX : text, false);
+}
+
+/* What follows the mark in its first line: the innermost command, as the bootstrap's trap names it.
+ */
+static const char *failing_command(struct arena *arena, const char *text)
+{
+	static const char mark[] = "cse: failed: ";
+	const char *at = strstr(text, mark);
+
+	if (!at)
+		return "";
+	at += strlen(mark);
+	return arena_strndup(arena, at, strcspn(at, "\n"));
 }
 
 /* The value of a line "key=value"; "" when there is none. */
@@ -159,7 +180,8 @@ static bool has_kubeconfig(
 struct guest_report guest_report_read(struct arena *arena, const struct secret *key, const char *vm,
 	enum role role, const struct guest_values *values)
 {
-	struct guest_report out = {.error = "", .sans = "", .nodes = "", .kubelet = ""};
+	struct guest_report out = {
+		.error = "", .command = "", .evidence = "", .sans = "", .nodes = "", .kubelet = ""};
 	const char *text;
 
 	if (secret_empty(key))
@@ -168,8 +190,11 @@ struct guest_report guest_report_read(struct arena *arena, const struct secret *
 	if (text)
 		phase_read(&out, role, text);
 	text = text_verified(arena, key, "error", vm, values->error, ERROR_MAX);
-	if (text)
-		out.error = evidence(arena, text);
+	if (text) {
+		out.evidence = printable(arena, redact(arena, text), true);
+		out.error = last_part(arena, out.evidence);
+		out.command = failing_command(arena, out.evidence);
+	}
 	text = text_verified(arena, key, "report", vm, values->report, REPORT_MAX);
 	if (text) {
 		out.has_report = true;

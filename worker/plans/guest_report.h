@@ -32,7 +32,9 @@ struct guest_values {
 struct guest_report {
 	enum guest_phase phase; /* GUEST_NONE: nothing credible yet */
 	enum guest_status status;
-	const char *error;		    /* printable evidence; "" */
+	const char *error;		    /* printable evidence on one line; "" */
+	const char *command;		    /* the failing one, of the evidence; "" */
+	const char *evidence;		    /* all that was said, lines and all; "" */
 	const char *sans, *nodes, *kubelet; /* of the report; "" */
 	bool has_report, has_kubeconfig;
 };

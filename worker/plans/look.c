@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The reads of a pass: VCD's answers become facts only here. */
-#include "worker/plans/plan.h"
+#include "worker/plans/evidence.h"
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -141,6 +141,11 @@ static int look_vapp(struct work *work, struct observed *seen, struct error *err
 	vcd_vapp_release(&seen->raw_vapp);
 	seen->raw_vapp = vapp;
 	observed_set_vapp(seen, work->arena, &seen->raw_vapp);
+	if (seen->vapp == VAPP_BROKEN && !seen->vapp_error[0] &&
+		evidence_vapp(work, seen->vapp_href, &seen->vapp_error, err)) {
+		seen->seen &= ~(unsigned)SEE_VAPP;
+		return -1;
+	}
 	judge_vapp(work, seen);
 	return 0;
 }

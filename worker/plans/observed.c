@@ -23,7 +23,12 @@ void observed_init(
 		.ip = "",
 		.ca_hash = "",
 		.external = "",
-		.report = {.error = "", .sans = "", .nodes = "", .kubelet = ""},
+		.report = {.error = "",
+			.command = "",
+			.evidence = "",
+			.sans = "",
+			.nodes = "",
+			.kubelet = ""},
 	};
 
 	*seen = (struct observed){

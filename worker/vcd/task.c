@@ -169,20 +169,37 @@ const char *task_body(
 	return xw_finish(xml, arena, &len);
 }
 
+void vcd_on_task(struct vcd *vcd,
+	void (*written)(
+		void *data, const struct vcd_task *task, const struct vcd_task_write *write),
+	void *data)
+{
+	vcd->task_written = written;
+	vcd->task_data = data;
+}
+
 /* Sends a task's text and reads the task that comes back. */
-static int send_task(struct vcd *vcd, const char *method, const char *path, const char *body,
-	const char *what, struct vcd_task *out, struct error *err)
+static int send_task(struct vcd *vcd, const char *method, const char *path,
+	const struct vcd_task *about, const struct vcd_task_write *write, const char *what,
+	struct vcd_task *out, struct error *err)
 {
 	CLEANUP(xml_free)
 	struct xml_doc *doc = NULL;
+	const char *body = task_body(vcd->arena, about, write);
+	struct vcd_task task = *about;
+	bool is_task;
 
 	if (vcd_send_xml(vcd, VCD_SERVICE, method, path, TASK_TYPE, body, what, &doc, err) < 0)
 		return -1;
-	if (!out)
-		return 0;
-	if (!doc || !xml_is(xml_root(doc), XML_VCLOUD, "Task"))
+	is_task = doc && xml_is(xml_root(doc), XML_VCLOUD, "Task");
+	if (is_task)
+		task_read(vcd->arena, xml_root(doc), &task);
+	if (vcd->task_written && !str_empty(task.uuid))
+		vcd->task_written(vcd->task_data, &task, write);
+	if (out && !is_task)
 		return error_set(err, ERR_TRANSIENT, "%s: the answer is no task", what);
-	task_read(vcd->arena, xml_root(doc), out);
+	if (out)
+		*out = task;
 	return 0;
 }
 
@@ -201,7 +218,7 @@ int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 		arena_printf(vcd->arena, "/api/tasksList/%s", path_segment(vcd->arena, org_uuid));
 	const char *what = arena_printf(vcd->arena, "task for org %s: create", org_name);
 
-	return send_task(vcd, "POST", path, task_body(vcd->arena, &about, write), what, out, err);
+	return send_task(vcd, "POST", path, &about, write, what, out, err);
 }
 
 static int get_task(struct vcd *vcd, const char *path, const char *what, struct vcd_task *out,
@@ -232,7 +249,7 @@ int vcd_task_put(struct vcd *vcd, const struct vcd_task *read, const struct vcd_
 		arena_printf(vcd->arena, "/api/task/%s", path_segment(vcd->arena, read->uuid));
 	const char *what = arena_printf(vcd->arena, "task %s: update", read->uuid);
 
-	return send_task(vcd, "PUT", path, task_body(vcd->arena, read, write), what, out, err);
+	return send_task(vcd, "PUT", path, read, write, what, out, err);
 }
 
 /* One page of records into the list; false behind the last one. */
@@ -276,8 +293,46 @@ int vcd_task_running(struct vcd *vcd, const char *const **uuids, size_t *count, 
 	return 0;
 }
 
-/* 0: success; 1: still running; -1: it failed. */
-static int judge_task(const struct vcd_task *task, const char *what, struct error *err)
+/* Reads the tasks of those records that failed. */
+static int read_failures(struct vcd *vcd, struct xml_doc *records, struct vcd_task *out, size_t max,
+	size_t *count, bool *last_failed, struct error *err)
+{
+	struct xml_node *node = xml_child(xml_root(records), XML_VCLOUD, "AdminTaskRecord");
+	bool first = true;
+
+	for (; node; node = xml_next(node, XML_VCLOUD, "AdminTaskRecord"), first = false) {
+		enum task_status status = parse_status(attr(vcd->arena, node, "status"));
+		const char *uuid = href_uuid(vcd->arena, attr(vcd->arena, node, "href"), "");
+		bool failed = status == TASK_ERROR || status == TASK_ABORTED;
+
+		*last_failed |= first && failed;
+		if (!failed || *count == max)
+			continue;
+		if (vcd_task_get(vcd, uuid, &out[*count], err))
+			return -1;
+		*count += 1;
+	}
+	return 0;
+}
+
+int vcd_task_failures(struct vcd *vcd, const char *object_href, struct vcd_task *out, size_t max,
+	size_t *count, bool *last_failed, struct error *err)
+{
+	const char *filter = filter_term(vcd->arena, "object", object_href);
+	const char *path = arena_printf(vcd->arena,
+		"/api/query?type=adminTask&format=records&page=1&pageSize=25&sortDesc=startDate&%s",
+		query_filter(vcd->arena, filter));
+	CLEANUP(xml_free)
+	struct xml_doc *doc = NULL;
+
+	*count = 0;
+	*last_failed = false;
+	if (vcd_get_xml(vcd, VCD_SERVICE, path, "tasks of the vApp: find", &doc, err) < 0)
+		return -1;
+	return read_failures(vcd, doc, out, max, count, last_failed, err);
+}
+
+int vcd_task_judge(const struct vcd_task *task, const char *what, struct error *err)
 {
 	enum err_code code = fault_class(400, task->error_minor, task->error_message);
 
@@ -315,7 +370,7 @@ int vcd_task_wait(
 
 		if (state == 0) {
 			failures = 0;
-			state = judge_task(&task, what, err);
+			state = vcd_task_judge(&task, what, err);
 		} else if (err->code == ERR_TRANSIENT && ++failures < POLL_FAILURES_MAX) {
 			log_event(LOG_WARN, "task.poll_failed", LOG_STR("reason", err->msg));
 			state = 1;

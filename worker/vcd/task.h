@@ -71,6 +71,27 @@ int vcd_task_newest(
 	struct vcd *vcd, struct vcd_task_ref **out, size_t *count, struct error *err) MUST_CHECK;
 
 /*
+ * What became of an object's own tasks, of anybody: GET /api/query?type=adminTask, the newest 25,
+ * then GET /api/task/{id} of those that failed, at most `max`, newest first, into *out.
+ * *last_failed: the newest of all failed. VCD shows the reason nowhere else: a vApp whose compose
+ * failed has just status -1.
+ */
+int vcd_task_failures(struct vcd *vcd, const char *object_href, struct vcd_task *out, size_t max,
+	size_t *count, bool *last_failed, struct error *err) MUST_CHECK;
+
+/* A final task as a result: 0 for success; else -1, the class by VCD's codes. 1: still running. */
+int vcd_task_judge(const struct vcd_task *task, const char *what, struct error *err) MUST_CHECK;
+
+/*
+ * Who hears of every task this client made or changed, right after VCD's answer: `task` as
+ * answered, `write` as sent. Called by the thread that made the call.
+ */
+void vcd_on_task(struct vcd *vcd,
+	void (*written)(
+		void *data, const struct vcd_task *task, const struct vcd_task_write *write),
+	void *data);
+
+/*
  * Waits inside a pass for one of VCD's own tasks by href: polls until it is final or max_ms are
  * over. 0: success; -1 TRANSIENT "still running" when the time is up; INVALID with VCD's error text
  * when it failed (BUSY when the failure was a lock).
