@@ -6,6 +6,7 @@
 #include "common/str.h"
 #include "worker/catalog.h"
 #include "worker/connection.h"
+#include "worker/events.h"
 #include "worker/park.h"
 #include "worker/pass.h"
 #include "worker/schedule.h"
@@ -207,6 +208,7 @@ void *operation_thread(void *data)
 	log_context()->thread = ctx->name;
 	warm(ctx);
 	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
+	vcd_on_task(ctx->vcd, event_task, ctx);
 	while (!atomic_load(&ctx->shared->stop)) {
 		struct error err;
 

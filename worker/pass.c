@@ -3,10 +3,14 @@
 
 #include "common/clock.h"
 #include "common/crypto.h"
+#include "common/json.h"
 #include "common/log.h"
+#include "common/redact.h"
 #include "common/str.h"
 #include "worker/connection.h"
 #include "worker/count.h"
+#include "worker/events.h"
+#include "worker/plans/evidence.h"
 #include "worker/schedule.h"
 #include "worker/slot.h"
 #include "worker/task_record.h"
@@ -246,6 +250,18 @@ static void pass_finish(struct pass *pass, const struct plan *walked)
 	}
 }
 
+/* What is known of the failure, for operators; the undo will remove where it was read. */
+static void tell_evidence(struct pass *pass)
+{
+	const struct details_verdict *verdict = &pass->details.verdict;
+	CLEANUP(json_release)
+	struct json_object *evidence =
+		evidence_collect(&pass->work, &pass->seen, verdict->step, verdict->cause);
+
+	evidence_log(evidence);
+	event_verdict(pass->work.ctx, &pass->work.task, &pass->details, evidence);
+}
+
 /* Records what failed and why, durably, before anything is undone; later passes walk the undo plan.
  */
 static void pass_verdict(struct pass *pass, const char *step, const char *cause)
@@ -258,11 +274,14 @@ static void pass_verdict(struct pass *pass, const char *step, const char *cause)
 
 	if (status == 1)
 		return;
-	if (!details->verdict.kind)
-		details->verdict = (struct details_verdict){
-			.kind = rollback ? "rollback" : "fail", .step = step, .cause = cause};
+	if (!details->verdict.kind) {
+		details->verdict = (struct details_verdict){.kind = rollback ? "rollback" : "fail",
+			.step = step,
+			.cause = redact(work->arena, cause)};
+		tell_evidence(pass);
+	}
 	log_event(LOG_WARN, "operation.verdict", LOG_STR("verdict", details->verdict.kind),
-		LOG_STR("step", step), LOG_STR("cause", cause));
+		LOG_STR("step", details->verdict.step), LOG_STR("cause", details->verdict.cause));
 	claim_set(pass, true);
 	pass->claimed = true;
 	if (status ||
@@ -361,6 +380,19 @@ static int64_t deadline_ms(const struct config *config, enum operation op)
 	return config->timing_deadline_delete;
 }
 
+/* " (waiting for mstr-ab12: nodes running)", as far as a look can tell. */
+static const char *waited_for(struct pass *pass)
+{
+	struct error ignored;
+	const char *nodes;
+
+	if (pass->details.op != OPERATION_CREATE ||
+		observed_look(&pass->work, &pass->seen, SEE_VAPP, &ignored))
+		return "";
+	nodes = evidence_nodes(pass->work.arena, &pass->seen);
+	return nodes[0] ? arena_printf(pass->work.arena, " (waiting for %s)", nodes) : "";
+}
+
 /* True when the pass was ended here: cancelled, too late, or undoing for too long. */
 static bool pass_overdue(struct pass *pass)
 {
@@ -381,8 +413,8 @@ static bool pass_overdue(struct pass *pass)
 	if (age < deadline)
 		return false;
 	pass_verdict(pass, "deadline",
-		arena_printf(work->arena, "not finished after %" PRId64 " minutes, at: %.200s",
-			deadline / 60000, work->task.operation));
+		arena_printf(work->arena, "not finished after %" PRId64 " minutes, at: %.200s%s",
+			deadline / 60000, work->task.operation, waited_for(pass)));
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "worker/connection.h"
 #include "worker/count.h"
 #include "worker/envelope.h"
+#include "worker/events.h"
 #include "worker/park.h"
 #include "worker/reply.h"
 #include "worker/route.h"
@@ -291,6 +292,7 @@ void *request_thread(void *argument)
 
 	log_context()->thread = ctx->name;
 	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
+	vcd_on_task(ctx->vcd, event_task, ctx);
 	while (!atomic_load(&ctx->shared->stop)) {
 		use_connection(ctx, &attempt);
 		connection_pause(ctx, attempt++);

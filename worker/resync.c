@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/connection.h"
+#include "worker/events.h"
 #include "worker/revival.h"
 #include "worker/topology.h"
 #include "worker/vcd/vcd.h"
@@ -157,6 +158,7 @@ void *resync_thread(void *data)
 
 	log_context()->thread = ctx->name;
 	ctx->vcd = vcd_new(ctx->shared->vcd, connection_tick, ctx);
+	vcd_on_task(ctx->vcd, event_task, ctx);
 	while (!stopped(ctx)) {
 		struct error err;
 

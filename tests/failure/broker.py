@@ -439,4 +439,7 @@ class Broker:
         message = self._message(connection, frame)
         if message.exchange not in self.exchanges:
             raise Refused("gone", f"404 NOT_FOUND - no exchange '{message.exchange}'")
+        if self.exchanges[message.exchange] == "topic":
+            self.events.append(message)
+            return
         self.replies.append(message)

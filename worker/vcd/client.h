@@ -10,6 +10,9 @@
 #include "common/http.h"
 #include "worker/vcd/vcd.h"
 
+struct vcd_task;
+struct vcd_task_write;
+
 /* What VCD said when it refused; strings live in the arena, "" when unknown. */
 struct vcd_fault {
 	int status;
@@ -23,6 +26,9 @@ struct vcd {
 	struct http_client *http;
 	bool (*tick)(void *);
 	void *tick_data;
+	void (*task_written)(
+		void *data, const struct vcd_task *task, const struct vcd_task_write *write);
+	void *task_data;
 	struct arena *arena;
 	int64_t end_ms, mutate_until_ms;
 	int calls;
