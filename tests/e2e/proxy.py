@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """A TCP proxy that breaks the way networks and peers do, and certificates that are wrong."""
-import itertools
 import pathlib
 import socket
 import ssl
@@ -11,9 +10,8 @@ import threading
 class Link:
     """One client's connection and ours to the target."""
 
-    def __init__(self, client, server, limit):
-        self.client, self.server, self.limit = client, server, limit
-        self.frozen = False
+    def __init__(self, client, server, frozen):
+        self.client, self.server, self.frozen = client, server, frozen
 
     def close(self):
         for sock in (self.client, self.server):
@@ -23,19 +21,13 @@ class Link:
                 pass
             sock.close()
 
-    def pump(self, source, sink, limited):
+    def pump(self, source, sink):
         """Copies until the end; a frozen link neither reads, nor writes, nor closes."""
-        left = self.limit if limited else None
         try:
             while data := source.recv(65536):
-                if left is not None:
-                    data, left = data[:left], left - len(data)
                 if self.frozen:
                     return
                 sink.sendall(data)
-                if left is not None and left <= 0:
-                    self.frozen = True
-                    return
         except OSError:
             pass
         if not self.frozen:
@@ -47,13 +39,12 @@ class Proxy:
 
     def __init__(self, target):
         host, _, port = target.rpartition(":")
-        self.target = host, int(port)
+        self.target = self.right_target = host, int(port)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.links, self.lock = [], threading.Lock()
-        self.accepted = itertools.count()
-        self.frozen, self.limit, self.context, self.handler = False, None, None, None
+        self.frozen, self.context, self.handler = False, None, None
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -62,7 +53,6 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            next(self.accepted)
             threading.Thread(target=self.begin, args=(client,), daemon=True).start()
 
     def begin(self, client):
@@ -77,13 +67,12 @@ class Proxy:
         except OSError:
             client.close()
             return
-        link = Link(client, server, self.limit)
-        link.frozen = self.frozen
+        link = Link(client, server, self.frozen)
         with self.lock:
             self.links.append(link)
         if not link.frozen:
-            threading.Thread(target=link.pump, args=(client, server, False), daemon=True).start()
-            link.pump(server, client, True)
+            threading.Thread(target=link.pump, args=(client, server), daemon=True).start()
+            link.pump(server, client)
 
     def freeze(self):
         """Nothing passes any more, and nothing closes: old connections stay so for ever."""
@@ -92,10 +81,10 @@ class Proxy:
             for link in self.links:
                 link.frozen = True
 
-    def stall_after(self, count):
-        """New connections get so many bytes of the target, then nothing."""
+    def refuse(self):
+        """Old and new connections are ended."""
+        self.target = "127.0.0.1", 1
         self.cut()
-        self.limit = count
 
     def serve(self, context, handler=None):
         """New connections meet TLS with this certificate; then the handler, or the target in clear."""
@@ -104,7 +93,8 @@ class Proxy:
 
     def heal(self):
         """New connections pass as they come."""
-        self.frozen, self.limit, self.context, self.handler = False, None, None, None
+        self.frozen, self.context, self.handler = False, None, None
+        self.target = self.right_target
 
     def inject(self, data):
         """Bytes of nobody's to every client."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Messages that are no requests: answered 4xx, else parked without what they carry; never harmful."""
 import json
-import time
 
 import pytest
 
@@ -208,20 +207,3 @@ def test_no_secret_is_in_the_log(cloud):
     text = cloud.workers[0].log.read_text()
     assert CANARY not in text
     assert cloud.alice.token not in text
-
-
-def test_c12_requests_have_no_dead_letter_target(broker, bus, cloud):
-    for line in broker.ctl("list_queues", "name", "arguments", "policy").splitlines():
-        name, arguments = line.split("\t")[:2]
-        if name == "cse":
-            assert "x-dead-letter" not in arguments and '"x-message-ttl",4000' in arguments.replace(" ", "")
-            break
-    else:
-        raise AssertionError("no queue cse")
-    worker = cloud.workers[0]
-    assert worker.stop() == 0
-    bus.send(envelope(token=CANARY))  # nobody takes it: it expires
-    time.sleep(4.5)
-    cloud.add_worker()
-    assert bus.reply(0.5) is None
-    assert parked(bus, 0.1) is None
