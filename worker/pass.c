@@ -336,9 +336,14 @@ static void pass_give_up(struct pass *pass, const struct step *step, const struc
 
 static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
 {
-	/* An undo that fails has nothing else left: it is tried again, ever later. */
-	bool later = error_may_retry(cause->code) || cause->code == ERR_EXPIRED ||
-		     cause->code == ERR_GONE || pass->details.verdict.kind;
+	/*
+	 * Two passes may stand at one step: what the other one has just done cannot be done again,
+	 * and VCD says so in many words. So a refusal counts when another look did not help. And an
+	 * undo that fails has nothing else left: it is tried again, ever later.
+	 */
+	bool later = pass->message->attempt == 0 || error_may_retry(cause->code) ||
+		     cause->code == ERR_EXPIRED || cause->code == ERR_GONE ||
+		     pass->details.verdict.kind;
 	struct error ignored;
 
 	if (cause->code == ERR_GONE &&
