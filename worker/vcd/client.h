@@ -29,6 +29,8 @@ struct vcd {
 	void (*task_written)(
 		void *data, const struct vcd_task *task, const struct vcd_task_write *write);
 	void *task_data;
+	int64_t moved_ms; /* when this thread was last seen to run */
+	bool stood_still; /* since vcd_begin, for so long that it may have a successor */
 	struct arena *arena;
 	int64_t end_ms, mutate_until_ms;
 	int calls;
@@ -54,6 +56,8 @@ const char *vcd_url(struct vcd *vcd, const char *path, const char *what, struct 
  */
 int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request, const char *what,
 	struct http_response *out, struct error *err) MUST_CHECK;
+/* A sign of life, given at least once a second. False when the thread should stop. */
+bool vcd_tick(struct vcd *vcd);
 /* Sleeps in small steps with ticks. False when the thread should stop or the time is up. */
 bool vcd_sleep(struct vcd *vcd, int64_t ms);
 const char *vcd_accept_xml(struct vcd *vcd);

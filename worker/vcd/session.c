@@ -303,7 +303,7 @@ int session_token(struct vcd *vcd, struct secret *out, unsigned *generation, str
 			renew(vcd);
 			break;
 		case LOOK_WAIT:
-			if (vcd->tick && !vcd->tick(vcd->tick_data))
+			if (!vcd_tick(vcd))
 				return error_set(err, ERR_TRANSIENT,
 					"service session: given up while waiting for the login");
 			break;

@@ -15,8 +15,31 @@
 
 /* A vApp of 100 VMs comes as some 3 MB of XML. */
 enum { ANSWER_MAX_BYTES = 16 * 1024 * 1024, CONNECT_TIMEOUT_MS = 5000, NAP_MS = 250 };
+enum { STILL_MS_PER_HEARTBEAT_S = 1500 };
 
 static const char scheme[] = "https://";
+
+/* Whoever was frozen must not act beside the one who goes on with its work. */
+static void note_moved(struct vcd *vcd)
+{
+	int64_t now = clock_ms();
+
+	if (vcd->tick &&
+		now - vcd->moved_ms > vcd->config->broker_heartbeat_s * STILL_MS_PER_HEARTBEAT_S)
+		vcd->stood_still = true;
+	vcd->moved_ms = now;
+}
+
+bool vcd_tick(struct vcd *vcd)
+{
+	note_moved(vcd);
+	return !vcd->tick || vcd->tick(vcd->tick_data);
+}
+
+static bool tick_of(void *data)
+{
+	return vcd_tick(data);
+}
 
 struct vcd *vcd_new(struct vcd_shared *shared, bool (*tick)(void *), void *tick_data)
 {
@@ -27,8 +50,8 @@ struct vcd *vcd_new(struct vcd_shared *shared, bool (*tick)(void *), void *tick_
 		.user_agent = "cse-worker/" CSE_VERSION,
 		.body_max_bytes = ANSWER_MAX_BYTES,
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
-		.tick = tick,
-		.tick_data = tick_data,
+		.tick = tick ? tick_of : NULL,
+		.tick_data = vcd,
 	};
 
 	vcd->shared = shared;
@@ -53,6 +76,8 @@ void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mut
 	vcd->arena = arena;
 	vcd->end_ms = end_ms;
 	vcd->mutate_until_ms = mutate_until_ms;
+	vcd->moved_ms = clock_ms();
+	vcd->stood_still = false;
 	vcd->calls = 0;
 	vcd->fault = (struct vcd_fault){.minor = "", .message = ""};
 }
@@ -165,12 +190,13 @@ static void log_exchange(const struct vcd *vcd, const struct http_request *reque
 }
 
 /* Milliseconds the next call may take; 0 when it must not start. */
-static int64_t time_for(const struct vcd *vcd, const char *method)
+static int64_t time_for(struct vcd *vcd, const char *method)
 {
 	int64_t now = clock_ms();
 	int64_t left = vcd->end_ms - now;
 
-	if (strcmp(method, "GET") != 0 && now >= vcd->mutate_until_ms)
+	note_moved(vcd);
+	if (strcmp(method, "GET") != 0 && (now >= vcd->mutate_until_ms || vcd->stood_still))
 		return 0;
 	if (left > vcd->config->timing_vcd_call)
 		left = vcd->config->timing_vcd_call;
@@ -231,7 +257,7 @@ bool vcd_sleep(struct vcd *vcd, int64_t ms)
 		if (left <= 0)
 			return true;
 		clock_sleep_ms(left < NAP_MS ? left : NAP_MS);
-		if (vcd->tick && !vcd->tick(vcd->tick_data))
+		if (!vcd_tick(vcd))
 			return false;
 	}
 }

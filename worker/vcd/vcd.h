@@ -63,8 +63,9 @@ void vcd_free(struct vcd **vcd);
 
 /*
  * Bounds all calls until the next vcd_begin: none lasts beyond end_ms, no mutating call (not GET)
- * is started after mutate_until_ms (TRANSIENT "out of time"); both clock_ms() times. Results live
- * in the arena. Resets the count of calls.
+ * is started after mutate_until_ms (TRANSIENT "out of time"); both clock_ms() times. None is
+ * started either once this thread has stood still for 3/2 heartbeats of the broker: after two it
+ * delivers the message to somebody else. Results live in the arena. Resets the count of calls.
  */
 void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms);
 struct arena *vcd_arena(struct vcd *vcd);
