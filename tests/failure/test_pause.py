@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""A worker loses its message while it works, or freezes, at any call; somebody else goes on with its work;
+and then it goes on itself.
+
+"cut": the operator closes its connections while a call that changes something is under way. The
+successor begins while that call still is (before), or was just done (after).
+"frozen": the whole process stands still between a call's effect and its answer, so also before the
+next call. The broker misses heartbeats and delivers again, or the resync sees an old claim. The
+frozen one goes on when the successor has begun, or when it is done.
+"""
+import itertools
+import time
+
+import pytest
+from cloud import wait_until
+from disturb import (ADMISSION, STEPS, TIMING, Patient, Tally, chosen, hold, holder, move_clock, release, running,
+                     settle, stop_at, wait_held)
+
+BOX = {"workers": 2, "timing": TIMING}
+CUTS = ("before", "after")
+FREEZES = list(itertools.product(("redelivered", "revived"), ("beside", "behind")))
+LAST_WRITE = {"create": 24, "unexpose": 9, "delete": 9}  # more than the step has
+LAST_CALL = {"create": 75, "unexpose": 40, "delete": 40}
+SHARE = {"cut": {"create": 10, "unexpose": 4, "delete": 4}, "frozen": {"create": 14, "unexpose": 6, "delete": 6}}
+# After so many of the broker's heartbeats, which are 2 s here, a message is delivered again.
+HEARTBEATS_S = 3.9
+DONE_S = 20
+
+
+def succeed(box, victim, message_lost):
+    """Waits until another worker has the frozen one's work; how long that took."""
+    delivered, start = [], time.monotonic()
+    box.broker.on_deliver = lambda message, connection: delivered.append(connection.pid)
+    if message_lost:
+        box.broker.cut(victim.pid)
+    else:
+        # Its other threads are as frozen: none may get the message, none may lead the resync.
+        for name in idle_connections(box, victim):
+            box.broker.cut(victim.pid, name)
+        move_clock(box)
+    request = bool(box.broker.in_flight("cse"))
+
+    def succeeded():
+        if any(pid != victim.pid for pid in delivered) or message_lost:
+            return bool(delivered)
+        # Nothing is left to be done; or it is a request, of which the resync undoes what there is.
+        return not running(box) or request and time.monotonic() - start > 2 * TIMING["resync"]
+    wait_until(succeeded, 10, 0.01, "a successor")
+    box.broker.on_deliver = None
+    return time.monotonic() - start
+
+
+def idle_connections(box, worker):
+    with box.broker.lock:
+        return [c.name for c in box.broker.connections if c.pid == worker.pid and not c.held]
+
+
+def cut(box, life, step, number, when, tally):
+    """False: there is no such call."""
+    if not stop_at(box, life, step, number, when):
+        return False
+    tally.took(succeed(box, holder(box), True), f"{step} {number} {when}")
+    release(box)
+    box.vcd.heal()
+    return True
+
+
+def freeze(box, life, step, number, mode, tally):
+    """False: there is no such call."""
+    successor, resume = mode
+    hold(box, nth=number, hold="after")
+    life.start(step)
+    if not wait_held(box, over=lambda: life.replies and box.broker.is_quiet() and not running(box)):
+        box.vcd.heal()
+        return False
+    victim = holder(box)
+    redelivered = successor == "redelivered"
+    with victim.paused(as_if_s=HEARTBEATS_S if redelivered else box.timing["takeover"]):
+        release(box)
+        box.vcd.heal()
+        tally.took(succeed(box, victim, redelivered), f"{step} {number} {mode}")
+        if resume == "behind":
+            wait_done(box, victim)
+    return True
+
+
+def wait_done(box, victim):
+    """Until nobody but the frozen one has anything to do."""
+    def idle():
+        held = [c for c in box.broker.connections if c.held and c.pid != victim.pid]
+        return not held and not box.broker.delayed and not any(q.ready for q in box.broker.queues.values())
+    box.broker.wait(idle, DONE_S, "the successor to be done")
+
+
+def live(box, step_hit, way, point, tally):
+    number, mode = point
+    disturb, last = (cut, LAST_WRITE) if way == "cut" else (freeze, LAST_CALL)
+    life = Patient(box, f"{way}{number}-{(CUTS if way == 'cut' else FREEZES).index(mode)}")
+    for step in STEPS[:STEPS.index(step_hit)]:
+        life.do(step)
+    settle(box)
+    hit = disturb(box, life, step_hit, number, mode, tally)
+    settle(box)
+    tally.add(pauses=hit)
+    assert number < last[step_hit] or not hit, "there are more points than LAST says"
+    in_admission = way != "cut" or number <= ADMISSION[step_hit]
+    if not life.check_result(step_hit, may_fail=in_admission and life.reply().status != 202):
+        tally.add(refused=1)
+        life.do(step_hit)
+    if step_hit != "delete":
+        life.do("delete")
+    settle(box)
+    assert box.vcd.state() == life.before
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("way", SHARE)
+def test_a_successor_doubles_nothing(sweep, way, step):
+    tally, title = Tally(), f"{way} in {step}"
+    last, modes = (LAST_WRITE, CUTS) if way == "cut" else (LAST_CALL, FREEZES)
+    points = list(itertools.product(range(1, last[step] + 1), modes))
+    tried = sweep.run(title, lambda box, point: live(box, step, way, point, tally),
+                      chosen(points, SHARE[way][step], title))
+    sweep.figures[title] = f"{len(tried)}, {tally}, doubled 0"
