@@ -15,7 +15,7 @@
  * A round sends few enough messages to do no harm when it is wrong, and none while messages are
  * late anyway; it ends when VCD or the broker fails again and again.
  */
-enum { SENT_MAX = 50, FAILURES_MAX = 3, LAG_PART = 3, FOLLOWER_PART = 6, NAP_MS = 200 };
+enum { SENT_MAX = 50, FAILURES_MAX = 3, LAG_PART = 3, SLICES = 6, NAP_MS = 200 };
 
 struct round {
 	const char **tasks;
@@ -125,7 +125,7 @@ static void run_round(struct thread_ctx *ctx)
 }
 
 /* Keeps the connection alive; false when it died. */
-static bool wait_round(struct thread_ctx *ctx, int64_t ms)
+static bool wait_slice(struct thread_ctx *ctx, int64_t ms)
 {
 	int64_t end = clock_ms() + ms;
 
@@ -137,17 +137,47 @@ static bool wait_round(struct thread_ctx *ctx, int64_t ms)
 	return true;
 }
 
+/* How much is parked, for the metrics: nobody else asks the broker regularly. */
+static void note_parked(struct thread_ctx *ctx)
+{
+	const struct queue_spec parked = {
+		.name = topology_parked_queue(&ctx->arena, ctx->shared->config), .passive = true};
+	uint32_t count = 0;
+	struct error err;
+
+	if (bus_declare_queue(ctx->bus, &parked, &count, &err) == 0)
+		counter_set(&ctx->shared->counters, COUNTER_PARKED_NOW, count);
+}
+
+/* A worker without work finds out as well that VCD is back. */
+static void ensure_session(struct thread_ctx *ctx)
+{
+	struct error err;
+
+	begin_calls(ctx);
+	if (vcd_log_in(ctx->vcd, &err))
+		log_event(LOG_DEBUG, "resync.no_session", LOG_STR("reason", err.msg));
+}
+
 static void serve(struct thread_ctx *ctx)
 {
-	int64_t interval = ctx->shared->config->timing_resync;
-	bool leader;
+	int64_t slice_ms = ctx->shared->config->timing_resync / SLICES;
+	bool leader = false;
+	unsigned slice = 0;
 
 	do {
-		leader = lead(ctx);
-		if (leader)
-			run_round(ctx);
+		/* Followers try to lead in every slice, a leader looks for work in every last one.
+		 */
+		if (!leader || ++slice == SLICES) {
+			leader = lead(ctx);
+			slice = 0;
+			if (leader)
+				run_round(ctx);
+		}
+		note_parked(ctx);
+		ensure_session(ctx);
 		arena_reset(&ctx->arena);
-	} while (!stopped(ctx) && wait_round(ctx, leader ? interval : interval / FOLLOWER_PART));
+	} while (!stopped(ctx) && wait_slice(ctx, slice_ms));
 	counter_set(&ctx->shared->counters, COUNTER_RESYNC_LEADER, 0);
 }
 

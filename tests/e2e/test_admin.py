@@ -4,6 +4,8 @@ import json
 import os
 import re
 import socket
+import socketserver
+import threading
 import urllib.error
 import urllib.request
 
@@ -19,7 +21,7 @@ def free_port():
 
 
 PORT = free_port()
-CLOUD = {"options": {"played_guests": 1}, "config": {"admin": {"port": PORT}}}
+CLOUD = {"options": {"played_guests": 1}, "timing": {"resync": 6}, "config": {"admin": {"port": PORT}}}
 
 NAME = re.compile(r"cse_worker_[a-z_]*[a-z]$")
 SAMPLE = re.compile(r'^([a-z_]+)(?:\{(.*)\})? (-?[0-9.]+)$')
@@ -143,16 +145,59 @@ def test_without_a_broker_it_says_so(cloud):
     assert worker.stop() == 0
 
 
-def test_without_vcd_it_is_healthy_but_not_ready(cloud):
-    port = free_port()
-    vcd = {"host": "127.0.0.1:1", "user": "svc-cse@System", "password_file": str(cloud.password_file)}
+class Forwarder(socketserver.ThreadingTCPServer):
+    """A port that leads to another one, from the moment on it is made."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, port, target):
+        self.target = ("127.0.0.1", target)
+        super().__init__(("127.0.0.1", port), self.Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            with socket.create_connection(self.server.target) as other:
+                back = threading.Thread(target=self.copy, args=(other, self.request), daemon=True)
+                back.start()
+                self.copy(self.request, other)
+                back.join()
+
+        @staticmethod
+        def copy(source, target):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(data)
+                target.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+
+def test_without_vcd_it_is_healthy_and_ready_once_vcd_is_back(cloud):
+    port, vcd_port = free_port(), free_port()
+    vcd = {"host": f"127.0.0.1:{vcd_port}", "ca_file": cloud.vcd.ca_file, "user": "svc-cse@System",
+           "password_file": str(cloud.password_file)}
     worker = cloud.add_worker(admin={"port": port}, vcd=vcd)
     wait_until(lambda: can_fetch(port) and ask("/healthz", port)[0] == 200, what="the consumers")
     status, body = ask("/readyz", port)
     assert status == 503 and len(body["reasons"]) == 1 and "session" in body["reasons"][0], body
     wait_until(lambda: metrics(port)['cse_worker_vcd_calls_total{class="no_answer"}'] > 0,
                what="the failed call")
-    assert worker.stop() == 0
+    # Nobody asks this worker anything, and it notices all the same.
+    with Forwarder(vcd_port, int(cloud.vcd.url.rpartition(":")[2])):
+        wait_until(lambda: ask("/readyz", port)[0] == 200, what="the session")
+        assert worker.stop() == 0
+
+
+def test_what_is_parked_shows_as_a_level(cloud):
+    connection = cloud.broker.connect()
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_publish("", "cse.parked", b"{}", mandatory=True)
+    wait_until(lambda: metrics()["cse_worker_parked"] == 1, what="the level")
+    channel.queue_purge("cse.parked")
+    wait_until(lambda: metrics()["cse_worker_parked"] == 0, what="the level")
+    connection.close()
 
 
 def can_fetch(port):

@@ -312,6 +312,15 @@ int session_token(struct vcd *vcd, struct secret *out, unsigned *generation, str
 	return error_set(err, ERR_TRANSIENT, "service session: out of time before the login");
 }
 
+int vcd_log_in(struct vcd *vcd, struct error *err)
+{
+	CLEANUP(secret_release)
+	struct secret token = {0};
+	unsigned generation;
+
+	return session_token(vcd, &token, &generation, err);
+}
+
 void session_forget(struct vcd_shared *shared, unsigned generation)
 {
 	pthread_mutex_lock(&shared->lock);

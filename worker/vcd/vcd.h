@@ -58,6 +58,12 @@ int vcd_shared_ready(struct vcd_shared *shared, struct error *err) MUST_CHECK;
 /* Logs the service session out (at most 2 s) and frees. */
 void vcd_shared_free(struct vcd_shared **shared);
 
+/*
+ * Makes the service session when there is none; within the limits of vcd_begin. TRANSIENT: VCD
+ * cannot be reached or refuses the login.
+ */
+int vcd_log_in(struct vcd *vcd, struct error *err) MUST_CHECK;
+
 struct vcd *vcd_new(struct vcd_shared *shared, bool (*tick)(void *), void *tick_data) MUST_CHECK;
 void vcd_free(struct vcd **vcd);
 
