@@ -32,8 +32,9 @@ struct details_wanted {
 struct details_claim {
 	int64_t pass; /* 0: never claimed */
 	const char *nonce, *worker;
-	const char *at; /* ISO, VCD's clock */
-	bool ended;	/* the pass is over; the chain sleeps on a rung */
+	const char *at;	      /* ISO, VCD's clock */
+	bool ended;	      /* the pass is over; the chain sleeps on a rung */
+	const char *replaces; /* the nonce found, until the own one was written; not stored */
 };
 
 struct details_verdict {

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/redact.h"
 #include "common/str.h"
+#include "worker/claim.h"
 #include "worker/connection.h"
 #include "worker/count.h"
 #include "worker/events.h"
@@ -21,14 +22,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONCE_BYTES = 8, PAUSE_SLICE_MS = 200, GIVE_UP_DEADLINES = 2 };
+enum { PAUSE_SLICE_MS = 200, GIVE_UP_DEADLINES = 2 };
 
 struct pass {
 	struct work work; /* first: the engine hands back only this */
 	struct details details;
 	struct observed seen;
 	const struct operation_message *message;
-	bool redelivered, claimed;
+	bool redelivered;
+	bool claimed; /* our claim was written */
+	bool lost;    /* another delivery goes on with this operation: nothing more from here */
 	int64_t lag_ms;
 	struct pass_result *out;
 };
@@ -67,39 +70,75 @@ static const char *pass_text(const struct pass *pass, const char *text)
 	return text_expand(pass->work.arena, text, cluster_name(pass), pass->work.cluster, workers);
 }
 
-static void claim_set(struct pass *pass, bool ended)
+/* Reads the record again. 1: lost, or ended by somebody else. */
+static int pass_read(struct pass *pass, struct error *err)
 {
-	struct details_claim *claim = &pass->details.claim;
-	char at[CLOCK_ISO_SIZE];
+	int status = task_record_read(&pass->work, err);
 
-	if (!pass->claimed) {
-		unsigned char nonce[NONCE_BYTES];
-		char hex[2 * NONCE_BYTES + 1];
+	pass->lost |= status > 0;
+	return status;
+}
 
-		crypto_random(nonce, sizeof(nonce));
-		str_hex(hex, nonce, sizeof(nonce));
-		claim->nonce = arena_strdup(pass->work.arena, hex);
-		claim->pass = pass->message->pass;
-		claim->worker = pass->work.ctx->shared->worker_id;
-	}
-	clock_iso(at, vcd_now_ms(pass->work.vcd));
-	claim->at = arena_strdup(pass->work.arena, at);
-	claim->ended = ended;
+/* Writes the record with this pass's claim. 1: lost, and nothing was written. */
+static int pass_write(
+	struct pass *pass, bool ended, const char *text, int percent, struct error *err)
+{
+	struct work *work = &pass->work;
+	int status;
+
+	claim_renew(&pass->details.claim, work->arena, vcd_now_ms(work->vcd), ended);
+	status = task_record_write(work, text, percent, err);
+	pass->lost |= status > 0;
+	pass->claimed |= status == 0;
+	return status;
+}
+
+static bool is_superseded(const struct pass *pass)
+{
+	const struct observed *seen = &pass->seen;
+
+	return !pass->details.verdict.kind && (seen->seen & SEE_ENTITY) && seen->stronger[0];
+}
+
+/*
+ * Does the entity still want this operation? Asked after the claim was written: a delete that saw
+ * no claim has named itself in the entity before, and one that comes later sees the claim and waits
+ * for its end. A verdict is as good in the entity's phase as in our record, from which a stale
+ * write of another pass may have wiped it.
+ */
+static int claim_confirm(struct pass *pass, struct error *err)
+{
+	struct observed *seen = &pass->seen;
+
+	if (pass->details.op == OPERATION_DELETE || pass->details.verdict.kind)
+		return 0;
+	seen->seen &= ~(unsigned)SEE_ENTITY;
+	if (observed_look(&pass->work, seen, SEE_ENTITY, err))
+		return -1;
+	if (seen->entity_absent)
+		return error_set(err, ERR_CONFLICT, "The cluster's entity was deleted");
+	if (seen->stronger[0])
+		return error_set(err, ERR_CONFLICT, "Superseded by task %s", seen->stronger);
+	if (str_eq(seen->entity_task, seen->task) &&
+		str_eq(seen->entity_phase, operation_failed_phase(pass->details.op)))
+		return error_set(
+			err, ERR_CONFLICT, "The cluster's entity says that the operation failed");
+	return 0;
 }
 
 /* The engine's claim: one per pass covers all its acts. */
 static int pass_claim(struct work *work, const struct step *step, struct error *err)
 {
 	struct pass *pass = (struct pass *)work;
+	int status;
 
 	slot_set_step(work->ctx, step->name);
 	if (clock_ms() >= work->mutate_until_ms)
 		return 1;
 	if (pass->claimed)
 		return 0;
-	claim_set(pass, false);
-	pass->claimed = true;
-	return task_record_write(work, pass_text(pass, step->text), step->percent, err);
+	status = pass_write(pass, false, pass_text(pass, step->text), step->percent, err);
+	return status ? status : claim_confirm(pass, err);
 }
 
 static void pass_again(struct pass *pass, int64_t attempt, int64_t delay_ms)
@@ -134,29 +173,35 @@ static int64_t waited_ms(const struct pass *pass)
 }
 
 /*
- * The sign of life and the text. False: another worker goes on with this operation. What cannot be
- * written now is written by the next pass.
+ * The sign of life and the text, when it is time. False: another delivery goes on with this
+ * operation. What cannot be written now is written by the next pass.
  */
-static bool pass_mark(struct pass *pass, const struct step *step, int64_t waited)
+static bool pass_mark(struct pass *pass, const struct step *step)
 {
 	struct work *work = &pass->work;
 	const char *text = step ? pass_text(pass, step->text) : work->task.operation;
+	bool claimed = pass->claimed;
+	bool due = waited_ms(pass) >= work->config->timing_claim_interval;
 	struct error err;
 	int status = 0;
 
-	if (pass->claimed) {
-		status = task_record_read(work, &err);
-		if (status == 1)
-			return false;
-	} else if (str_eq(text, work->task.operation) &&
-		   waited < work->config->timing_claim_interval) {
+	if (pass->lost)
+		return false;
+	if (!pass->details.deployment) /* the record could not be read */
 		return true;
-	}
-	claim_set(pass, true);
-	pass->claimed = true;
-	if (status || task_record_write(work, text, step ? step->percent : -1, &err))
+	if (!claimed && !due && str_eq(text, work->task.operation))
+		return true;
+	/* Read before a claim of this pass is marked, and after one that is new: two chains of one
+	 * operation that only wait end here, or else they would go on side by side. */
+	if (claimed)
+		status = pass_read(pass, &err);
+	if (status == 0)
+		status = pass_write(pass, true, text, step ? step->percent : -1, &err);
+	if (status == 0 && !claimed && due)
+		status = pass_read(pass, &err);
+	if (status < 0)
 		log_event(LOG_WARN, "pass.not_marked", LOG_STR("reason", err.msg));
-	return true;
+	return !pass->lost;
 }
 
 static void pass_wait(struct pass *pass, const struct outcome *outcome)
@@ -170,7 +215,7 @@ static void pass_wait(struct pass *pass, const struct outcome *outcome)
 	};
 	int64_t max_ms = config->timing_rungs[ARRAY_LEN(config->timing_rungs) - 1];
 
-	if (pass_mark(pass, outcome->step, waited))
+	if (pass_mark(pass, outcome->step))
 		pass_again(pass, 0, schedule_delay_ms(&schedule, max_ms));
 }
 
@@ -187,7 +232,7 @@ static void pass_retry(struct pass *pass, const struct step *step, const struct 
 	log_event(LOG_WARN, "pass.retry", LOG_STR("step", step ? step->name : ""),
 		LOG_INT("attempt", schedule.failures), LOG_STR("class", error_name(cause->code)),
 		LOG_STR("reason", cause->msg));
-	if (!pass->claimed || pass_mark(pass, step, 0))
+	if (pass_mark(pass, pass->claimed ? step : NULL))
 		pass_again(pass, schedule.failures, schedule_delay_ms(&schedule, max_ms));
 }
 
@@ -202,12 +247,14 @@ static const char *const error_texts[] = {
 	[OPERATION_DELETE] = "Error deleting cluster '{name}'",
 };
 
-static const char *verdict_cause(const struct pass *pass)
+static const char *verdict_cause(const struct pass *pass, bool undone)
 {
 	const struct details_verdict *verdict = &pass->details.verdict;
 	const char *remedy = "Delete the cluster before you send it again.";
 
-	if (pass->details.op != OPERATION_CREATE)
+	if (!undone)
+		remedy = "Not everything could be undone in time. Delete the cluster.";
+	else if (pass->details.op != OPERATION_CREATE)
 		remedy = "Correct the cause and send the request again.";
 	else if (str_eq(verdict->kind, "rollback"))
 		remedy = "The cluster was removed; correct the cause and send it again.";
@@ -220,11 +267,12 @@ static void pass_end(struct pass *pass, const char *text, const char *cause)
 {
 	struct work *work = &pass->work;
 	struct error err;
+	int status = task_record_end(work, pass_text(pass, text), cause, &err);
 
-	if (task_record_end(work, pass_text(pass, text), cause, &err)) {
+	if (status < 0)
 		pass_retry(pass, NULL, &err);
+	if (status)
 		return;
-	}
 	count_operation(work->ctx->shared, pass->details.op, cause != NULL);
 	log_event(cause ? LOG_WARN : LOG_INFO, cause ? "operation.failed" : "operation.done",
 		LOG_STR("operation", operation_name(pass->details.op)),
@@ -236,7 +284,7 @@ static void pass_end(struct pass *pass, const char *text, const char *cause)
 static void pass_finish(struct pass *pass, const struct plan *walked)
 {
 	struct error err;
-	int status = task_record_read(&pass->work, &err);
+	int status = pass_read(pass, &err);
 
 	if (status < 0) {
 		pass_retry(pass, NULL, &err);
@@ -244,7 +292,7 @@ static void pass_finish(struct pass *pass, const struct plan *walked)
 		/* A verdict was recorded while this pass ran. */
 		pass_again(pass, 0, 0);
 	} else if (status == 0 && pass->details.verdict.kind) {
-		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass));
+		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, true));
 	} else if (status == 0) {
 		pass_end(pass, done_texts[pass->details.op], NULL);
 	}
@@ -266,51 +314,42 @@ static void tell_evidence(struct pass *pass)
  */
 static void pass_verdict(struct pass *pass, const char *step, const char *cause)
 {
-	struct work *work = &pass->work;
 	struct details *details = &pass->details;
-	bool rollback = details->op == OPERATION_CREATE && details->wanted.rollback > 0;
+	/* Without its entity nobody could delete the cluster later. */
+	bool rollback = details->op == OPERATION_CREATE &&
+			(details->wanted.rollback > 0 || pass->seen.entity_absent);
 	struct error err;
-	int status = task_record_read(work, &err);
+	int status = pass_read(pass, &err);
 
-	if (status == 1)
-		return;
-	if (!details->verdict.kind) {
-		details->verdict = (struct details_verdict){.kind = rollback ? "rollback" : "fail",
-			.step = step,
-			.cause = redact(work->arena, cause)};
-		tell_evidence(pass);
-	}
-	log_event(LOG_WARN, "operation.verdict", LOG_STR("verdict", details->verdict.kind),
-		LOG_STR("step", details->verdict.step), LOG_STR("cause", details->verdict.cause));
-	claim_set(pass, true);
-	pass->claimed = true;
-	if (status ||
-		task_record_write(work, pass_text(pass, error_texts[details->op]), -1, &err) ||
-		(status = task_record_read(work, &err)) < 0) {
-		pass_retry(pass, NULL, &err);
-		return;
+	if (status == 0) {
+		if (!details->verdict.kind) {
+			details->verdict =
+				(struct details_verdict){.kind = rollback ? "rollback" : "fail",
+					.step = step,
+					.cause = redact(pass->work.arena, cause)};
+			tell_evidence(pass);
+		}
+		log_event(LOG_WARN, "operation.verdict", LOG_STR("verdict", details->verdict.kind),
+			LOG_STR("step", details->verdict.step),
+			LOG_STR("cause", details->verdict.cause));
+		status =
+			pass_write(pass, true, pass_text(pass, error_texts[details->op]), -1, &err);
 	}
 	if (status == 0)
+		status = pass_read(pass, &err);
+	if (status < 0)
+		pass_retry(pass, NULL, &err);
+	else if (status == 0)
 		pass_again(pass, 0, 0);
-}
-
-static bool is_superseded(const struct pass *pass)
-{
-	const struct observed *seen = &pass->seen;
-
-	return pass->details.op != OPERATION_DELETE && !pass->details.verdict.kind &&
-	       (seen->seen & SEE_ENTITY) && (seen->entity_absent || seen->stronger[0]);
 }
 
 /* A stronger task took over: what there is belongs to it, so nothing is undone. */
 static void pass_yield(struct pass *pass)
 {
 	struct error err;
-	const char *cause = pass->seen.stronger[0]
-				    ? arena_printf(pass->work.arena, "Superseded by task %s",
-					      pass->seen.stronger)
-				    : "Superseded: the cluster was deleted";
-	int status = task_record_read(&pass->work, &err);
+	const char *cause =
+		arena_printf(pass->work.arena, "Superseded by task %s", pass->seen.stronger);
+	int status = pass_read(pass, &err);
 
 	if (status < 0)
 		pass_retry(pass, NULL, &err);
@@ -318,17 +357,20 @@ static void pass_yield(struct pass *pass)
 		pass_end(pass, error_texts[pass->details.op], cause);
 }
 
-/* A step cannot be met: because a stronger task took over, or for a reason of its own. */
+/*
+ * A step cannot be met: because a stronger task took over, or for a reason of its own. What cannot
+ * be undone now is tried again until it can.
+ */
 static void pass_give_up(struct pass *pass, const struct step *step, const struct error *cause)
 {
 	struct error err;
 
-	if (observed_look(&pass->work, &pass->seen, SEE_ENTITY, &err) &&
-		error_may_retry(err.code)) {
+	if (pass->details.verdict.kind)
+		pass_retry(pass, step, cause);
+	else if (observed_look(&pass->work, &pass->seen, SEE_ENTITY, &err) &&
+		 error_may_retry(err.code))
 		pass_retry(pass, step, &err);
-		return;
-	}
-	if (is_superseded(pass))
+	else if (is_superseded(pass))
 		pass_yield(pass);
 	else
 		pass_verdict(pass, step->name, arena_strdup(pass->work.arena, cause->msg));
@@ -338,39 +380,18 @@ static void pass_failed(struct pass *pass, const struct step *step, const struct
 {
 	/*
 	 * Two passes may stand at one step: what the other one has just done cannot be done again,
-	 * and VCD says so in many words. So a refusal counts when another look did not help. And an
-	 * undo that fails has nothing else left: it is tried again, ever later.
+	 * and VCD says so in many words. So a refusal counts when another look did not help.
 	 */
 	bool later = pass->message->attempt == 0 || error_may_retry(cause->code) ||
-		     cause->code == ERR_EXPIRED || cause->code == ERR_GONE ||
-		     pass->details.verdict.kind;
-	struct error ignored;
+		     cause->code == ERR_EXPIRED || cause->code == ERR_GONE;
 
-	if (cause->code == ERR_GONE &&
-		!observed_look(&pass->work, &pass->seen, SEE_ENTITY, &ignored) &&
-		is_superseded(pass))
-		pass_yield(pass);
-	else if (later)
+	if (later && !is_superseded(pass))
 		pass_retry(pass, step, cause);
 	else
 		pass_give_up(pass, step, cause);
 }
 
 /* ---- the pass ---- */
-
-/* What admission started is not looked at before it can be ready. True: the pass was ended here. */
-static bool pass_too_early(struct pass *pass)
-{
-	const struct config *config = pass->work.config;
-	int64_t first_wait_ms = plan_for(&pass->details)->first_wait_s * config->timing_rungs[0];
-	int64_t age = vcd_now_ms(pass->work.vcd) - pass->work.task.start_ms;
-
-	if (first_wait_ms == 0 || pass->message->pass > 1 || pass->redelivered ||
-		age >= first_wait_ms)
-		return false;
-	pass_again(pass, 0, first_wait_ms);
-	return true;
-}
 
 static int64_t deadline_ms(const struct config *config, enum operation op)
 {
@@ -408,7 +429,7 @@ static bool pass_overdue(struct pass *pass)
 	if (pass->details.verdict.kind) {
 		if (age < GIVE_UP_DEADLINES * deadline)
 			return false;
-		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass));
+		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, false));
 		return true;
 	}
 	if (work->task.cancel_requested) {
@@ -452,19 +473,6 @@ static void pass_walk(struct pass *pass)
 		LOG_INT("vcd_calls", vcd_calls(pass->work.vcd)));
 }
 
-/*
- * May this delivery run its pass? A lower pass than the claimed one is old; the same pass under
- * another nonce is a twin, unless it is this very message again after its worker died.
- */
-static bool claim_allows(const struct pass *pass)
-{
-	const struct details_claim *claim = &pass->details.claim;
-
-	if (pass->message->pass != claim->pass)
-		return pass->message->pass > claim->pass;
-	return str_empty(claim->nonce) || pass->redelivered;
-}
-
 /* Reads task and record. 1: go on; 0: nothing to do for this message; -1: park it. */
 static int pass_open(struct pass *pass, struct error *err)
 {
@@ -477,6 +485,7 @@ static int pass_open(struct pass *pass, struct error *err)
 			pass_retry(pass, NULL, err);
 		return 0;
 	}
+	task_record_set(work, &work->task);
 	if (task_is_final(&work->task))
 		return 0;
 	ours = details_decode(
@@ -488,7 +497,7 @@ static int pass_open(struct pass *pass, struct error *err)
 		return 0;
 	}
 	work->org_urn = str_empty(work->task.org_id) ? message->org : work->task.org_id;
-	return claim_allows(pass) ? 1 : 0;
+	return claim_allows(&pass->details.claim, message->pass, pass->redelivered);
 }
 
 int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bool redelivered,
@@ -521,7 +530,8 @@ int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bo
 	if (open <= 0)
 		return open;
 	observed_init(&pass.seen, &pass.details, message->cluster, pass.work.task.uuid);
-	if (!pass_overdue(&pass) && !pass_too_early(&pass))
+	claim_take(&pass.details.claim, pass.work.arena, message->pass, ctx->shared->worker_id);
+	if (!pass_overdue(&pass))
 		pass_walk(&pass);
 	observed_release(&pass.seen);
 	return 0;

@@ -37,7 +37,6 @@ struct step {
 
 struct plan {
 	const char *name;
-	int first_wait_s; /* before the first look: what was started by admission takes this long */
 	const struct step *steps;
 	size_t count;
 };

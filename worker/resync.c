@@ -67,7 +67,7 @@ static void shuffle(const char **tasks, size_t count)
 
 static int list_tasks(struct thread_ctx *ctx, struct arena *kept, struct round *round)
 {
-	const char *const *found;
+	struct vcd_task_ref *found;
 	struct error err;
 
 	begin_calls(ctx);
@@ -77,7 +77,7 @@ static int list_tasks(struct thread_ctx *ctx, struct arena *kept, struct round *
 	}
 	round->tasks = arena_alloc(kept, (round->count + 1) * sizeof(*round->tasks));
 	for (size_t i = 0; i < round->count; i++)
-		round->tasks[i] = arena_strdup(kept, found[i]);
+		round->tasks[i] = arena_strdup(kept, found[i].uuid);
 	shuffle(round->tasks, round->count);
 	return 0;
 }

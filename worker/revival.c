@@ -72,9 +72,10 @@ static int end_task(struct revived *revived, const char *cause, struct error *er
 	struct work *work = &revived->work;
 	const char *text = text_expand(work->arena, error_texts[revived->details.op],
 		task_name(revived), str_or(work->cluster, ""), 0);
+	int status = task_record_end(work, text, cause, err);
 
-	if (task_record_end(work, text, cause, err))
-		return -1;
+	if (status)
+		return status < 0 ? -1 : 0;
 	log_event(LOG_WARN, "operation.failed",
 		LOG_STR("operation", operation_name(revived->details.op)), LOG_STR("cause", cause));
 	return 0;
@@ -114,9 +115,11 @@ static int send_pass(struct revived *revived, struct error *err)
 			work->arena, "urn:vcloud:user:%s", str_last_segment(work->task.user_href)),
 		.org = work->org_urn,
 	};
+	int status;
 
-	if (record_revival(revived, err))
-		return -1;
+	status = record_revival(revived, err);
+	if (status)
+		return status < 0 ? -1 : 0;
 	crypto_uuid(id);
 	message.pass = details->claim.pass;
 	message.due = details->claim.at;
@@ -286,6 +289,7 @@ int revival_run(struct thread_ctx *ctx, const char *task, struct error *err)
 	work->details = &revived.details;
 	if (vcd_task_get(ctx->vcd, task, &work->task, err))
 		return err->code == ERR_GONE ? 0 : -1;
+	task_record_set(work, &work->task);
 	if (task_is_final(&work->task))
 		return 0;
 	status = details_decode(

@@ -23,6 +23,18 @@ int64_t schedule_delay_ms(const struct schedule *schedule, int64_t max_ms)
 	return smaller(larger(delay, 0), max_ms);
 }
 
+/* Per operation, in units of the shortest rung: a clone takes VCD seconds at least. */
+static const int first_waits[] = {
+	[OPERATION_CREATE] = 5,
+	[OPERATION_UPDATE] = 0,
+	[OPERATION_DELETE] = 0,
+};
+
+int64_t schedule_first_ms(const struct config *config, enum operation op)
+{
+	return first_waits[op] * config->timing_rungs[0];
+}
+
 void lag_note(struct lag *lag, int64_t late_ms)
 {
 	int64_t average = atomic_load(&lag->average_ms);

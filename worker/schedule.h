@@ -3,7 +3,8 @@
 #ifndef WORKER_SCHEDULE_H
 #define WORKER_SCHEDULE_H
 
-#include "common/base.h"
+#include "config/config.h"
+#include "worker/details.h"
 
 #include <stdatomic.h>
 
@@ -20,6 +21,9 @@ struct schedule {
  * max_ms.
  */
 int64_t schedule_delay_ms(const struct schedule *schedule, int64_t max_ms) MUST_CHECK;
+
+/* When the first pass is due: what admission started with VCD is not ready before. */
+int64_t schedule_first_ms(const struct config *config, enum operation op) MUST_CHECK;
 
 /*
  * Moving average of how late messages arrive: an eighth of each new sample; early counts as 0. All

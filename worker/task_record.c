@@ -2,12 +2,14 @@
 #include "worker/task_record.h"
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/str.h"
+#include "worker/claim.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { TEXT_MAX = 512, CAUSE_MAX = 1024 };
+enum { TEXT_MAX = 512, CAUSE_MAX = 1024, RECORD_FRESH_MS = 1000 };
 
 void details_carry(struct details *into, const struct details *fresher)
 {
@@ -22,6 +24,12 @@ void details_carry(struct details *into, const struct details *fresher)
 		into->edge = fresher->edge;
 }
 
+void task_record_set(struct work *work, const struct vcd_task *task)
+{
+	work->task = *task;
+	work->task_ms = clock_ms();
+}
+
 int task_record_read(struct work *work, struct error *err)
 {
 	struct details fresher;
@@ -30,7 +38,7 @@ int task_record_read(struct work *work, struct error *err)
 
 	if (vcd_task_get(work->vcd, work->task.uuid, &task, err))
 		return -1;
-	work->task = task;
+	task_record_set(work, &task);
 	if (task_is_final(&task))
 		return 1;
 	/* Somebody emptied our record: what we hold is written again. */
@@ -38,11 +46,13 @@ int task_record_read(struct work *work, struct error *err)
 		1)
 		return 0;
 	details_carry(work->details, &fresher);
-	if (fresher.claim.pass > work->details->claim.pass)
-		return 1;
-	/* A claim of nobody is one that the resync left: whoever is at it goes on. */
-	return fresher.claim.pass == work->details->claim.pass && !str_empty(fresher.claim.nonce) &&
-	       !str_eq(fresher.claim.nonce, work->details->claim.nonce);
+	return claim_is_lost(&work->details->claim, &fresher.claim);
+}
+
+/* What is written must not be older than a moment: a verdict recorded meanwhile would be lost. */
+static int refresh(struct work *work, struct error *err)
+{
+	return clock_ms() - work->task_ms < RECORD_FRESH_MS ? 0 : task_record_read(work, err);
 }
 
 int task_record_write(struct work *work, const char *text, int percent, struct error *err)
@@ -50,13 +60,19 @@ int task_record_write(struct work *work, const char *text, int percent, struct e
 	struct vcd_task_write write = {
 		.operation = text,
 		.status = TASK_RUNNING,
-		.progress = percent > work->task.progress ? percent : work->task.progress,
 	};
+	struct vcd_task written;
+	int status = refresh(work, err);
 
+	if (status)
+		return status;
+	write.progress = percent > work->task.progress ? percent : work->task.progress;
 	write.details = details_encode(work->arena, work->details, err);
-	if (!write.details)
+	if (!write.details || vcd_task_put(work->vcd, &work->task, &write, &written, err))
 		return -1;
-	return vcd_task_put(work->vcd, &work->task, &write, &work->task, err);
+	work->details->claim.replaces = NULL;
+	task_record_set(work, &written);
+	return 0;
 }
 
 int task_record_end(struct work *work, const char *text, const char *cause, struct error *err)
@@ -64,10 +80,13 @@ int task_record_end(struct work *work, const char *text, const char *cause, stru
 	struct vcd_task_write write = {
 		.operation = text,
 		.status = cause ? TASK_ERROR : TASK_SUCCESS,
-		.progress = cause ? work->task.progress : 100,
 		.error_message = cause ? arena_strndup(work->arena, cause, CAUSE_MAX) : NULL,
 	};
+	int status = refresh(work, err);
 
+	if (status)
+		return status;
+	write.progress = cause ? work->task.progress : 100;
 	work->details->claim.ended = true;
 	write.details = details_encode(work->arena, work->details, err);
 	if (!write.details)

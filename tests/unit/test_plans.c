@@ -525,7 +525,7 @@ static void the_engine_claims_before_it_acts(void **state)
 {
 	static const struct step steps[] = {
 		{"only", "", 1, 1, SEE_ENTITY, check_scripted, act_scripted}};
-	static const struct plan plan = {"scripted", 0, steps, ARRAY_LEN(steps)};
+	static const struct plan plan = {"scripted", steps, ARRAY_LEN(steps)};
 	static const struct {
 		int claim, act, result, acts;
 		enum outcome_kind kind;

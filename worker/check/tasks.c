@@ -50,16 +50,16 @@ static int read_task(
 static int read_tasks(struct check *check, struct error *err)
 {
 	struct check_state *state = check->state;
-	const char *const *uuids;
+	struct vcd_task_ref *found;
 	size_t count;
 
-	if (vcd_task_running(check_vcd(check), &uuids, &count, err))
+	if (vcd_task_running(check_vcd(check), &found, &count, err))
 		return -1;
 	if (count > TASKS_MAX)
 		count = TASKS_MAX;
 	state->tasks = arena_alloc(&check->arena, (count + 1) * sizeof(*state->tasks));
 	for (size_t i = 0; i < count; i++) {
-		int got = read_task(check, uuids[i], &state->tasks[state->task_count], err);
+		int got = read_task(check, found[i].uuid, &state->tasks[state->task_count], err);
 
 		if (got < 0)
 			return -1;

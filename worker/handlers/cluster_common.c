@@ -8,6 +8,7 @@
 #include "common/str.h"
 #include "worker/cluster.h"
 #include "worker/operation.h"
+#include "worker/schedule.h"
 
 #include <string.h>
 
@@ -103,6 +104,8 @@ void details_inherit(struct details *details, const struct last_task *last)
 int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const struct caller *caller,
 	const struct open_task *open, struct error *err)
 {
+	const struct config *config = ctx->shared->config;
+	int64_t delay_ms = schedule_first_ms(config, open->details.op);
 	char id[CRYPTO_UUID_SIZE], due[CLOCK_ISO_SIZE];
 	struct operation_message message = {
 		.id = id,
@@ -117,8 +120,8 @@ int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const str
 	};
 
 	crypto_uuid(id);
-	clock_iso(due, vcd_now_ms(ctx->vcd));
-	return operation_publish(ctx->bus, ctx->shared->config, &ctx->arena, &message, 0, err);
+	clock_iso(due, vcd_now_ms(ctx->vcd) + delay_ms);
+	return operation_publish(ctx->bus, config, &ctx->arena, &message, delay_ms, err);
 }
 
 /* Owner and org are references: a name and an id. */

@@ -272,5 +272,4 @@ static const struct step steps[] = {
 	{"final", TEXT_FINAL, 97, 1, SEE_ENTITY, check_final, act_final},
 };
 
-/* A clone takes VCD seconds at least, so the first look comes after five. */
-const struct plan plan_cluster_create = {"create", 5, steps, ARRAY_LEN(steps)};
+const struct plan plan_cluster_create = {"create", steps, ARRAY_LEN(steps)};

@@ -191,10 +191,10 @@ static const struct step steps[] = {
 	{"entity", TEXT, 90, 1, SEE_ENTITY, check_entity, act_entity},
 };
 
-const struct plan plan_cluster_delete = {"delete", 0, steps, ARRAY_LEN(steps)};
+const struct plan plan_cluster_delete = {"delete", steps, ARRAY_LEN(steps)};
 
 static const struct step failed_steps[] = {
 	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_kept},
 };
 
-const struct plan plan_cluster_failed = {"failed", 0, failed_steps, ARRAY_LEN(failed_steps)};
+const struct plan plan_cluster_failed = {"failed", failed_steps, ARRAY_LEN(failed_steps)};

@@ -109,4 +109,4 @@ static const struct step steps[] = {
 		act_final},
 };
 
-const struct plan plan_cluster_unexpose = {"un-expose", 0, steps, ARRAY_LEN(steps)};
+const struct plan plan_cluster_unexpose = {"un-expose", steps, ARRAY_LEN(steps)};

@@ -27,11 +27,8 @@ static bool task_beats(
 {
 	if (task_is_final(other))
 		return false;
-	if (theirs->op == OPERATION_DELETE)
-		return work->details->op != OPERATION_DELETE ||
-		       strcmp(other->uuid, work->task.uuid) > 0;
-	if (work->details->op == OPERATION_DELETE)
-		return false;
+	if ((theirs->op == OPERATION_DELETE) != (work->details->op == OPERATION_DELETE))
+		return theirs->op == OPERATION_DELETE;
 	if (other->start_ms != work->task.start_ms)
 		return other->start_ms > work->task.start_ms;
 	return strcmp(other->uuid, work->task.uuid) > 0;

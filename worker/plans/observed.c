@@ -16,6 +16,11 @@ static const char *const failed_phases[] = {
 	[OPERATION_DELETE] = "DELETE:FAILED",
 };
 
+const char *operation_failed_phase(enum operation op)
+{
+	return failed_phases[op];
+}
+
 void observed_init(
 	struct observed *seen, const struct details *details, const char *cluster, const char *task)
 {

@@ -102,6 +102,9 @@ struct observed {
 	struct secret mac_key;
 };
 
+/* "CREATE:FAILED": what a verdict makes of the entity's phase. */
+const char *operation_failed_phase(enum operation op);
+
 void observed_init(struct observed *seen, const struct details *details, const char *cluster,
 	const char *task);
 void observed_release(struct observed *seen);

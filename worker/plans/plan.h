@@ -16,7 +16,8 @@ struct work {
 	const struct config *config;
 	struct vcd *vcd;
 	struct arena *arena;
-	struct vcd_task task; /* as read at the start of the pass, or as written since */
+	struct vcd_task task; /* as read or written last */
+	int64_t task_ms;      /* clock_ms() of that */
 	struct details
 		*details;    /* its record; acts may add vapp and edge, the next write keeps them */
 	const char *cluster; /* entity URN */

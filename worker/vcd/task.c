@@ -14,7 +14,7 @@
 #define TASK_TYPE "application/vnd.vmware.vcloud.task+xml"
 #define OPERATION_NAME "cluster operation"
 
-enum { ERROR_MAX_BYTES = 1024, POLL_FAILURES_MAX = 3, RUNNING_MAX = 10000 };
+enum { ERROR_MAX_BYTES = 1024, POLL_FAILURES_MAX = 3 };
 
 static const struct {
 	const char *name;
@@ -250,47 +250,6 @@ int vcd_task_put(struct vcd *vcd, const struct vcd_task *read, const struct vcd_
 	const char *what = arena_printf(vcd->arena, "task %s: update", read->uuid);
 
 	return send_task(vcd, "PUT", path, read, write, what, out, err);
-}
-
-/* One page of records into the list; false behind the last one. */
-static bool take_running(
-	struct arena *arena, struct xml_doc *page, const char **uuids, size_t *count, size_t max)
-{
-	struct xml_node *node = xml_child(xml_root(page), NULL, NULL);
-	bool more = false;
-
-	for (; node; node = xml_next(node, NULL, NULL)) {
-		if (xml_is(node, XML_VCLOUD, "Link"))
-			more |= str_eq(xml_attr(arena, node, "rel"), "nextPage");
-		else if (*count < max)
-			uuids[(*count)++] = href_uuid(arena, attr(arena, node, "href"), "");
-	}
-	return more && *count < max;
-}
-
-int vcd_task_running(struct vcd *vcd, const char *const **uuids, size_t *count, struct error *err)
-{
-	const char *filter = filter_and(vcd->arena,
-		filter_term(vcd->arena, "serviceNamespace", TASK_SERVICE_NAMESPACE),
-		filter_term(vcd->arena, "status", status_name(TASK_RUNNING)));
-	const char **list = arena_alloc(vcd->arena, RUNNING_MAX * sizeof(*list));
-	bool more = true;
-
-	*uuids = list;
-	*count = 0;
-	for (int page = 1; more; page++) {
-		CLEANUP(xml_free)
-		struct xml_doc *doc = NULL;
-		const char *path = arena_printf(vcd->arena,
-			"/api/query?type=adminTask&format=records&page=%d&pageSize=128&"
-			"sortAsc=startDate&%s",
-			page, query_filter(vcd->arena, filter));
-
-		if (vcd_get_xml(vcd, VCD_SERVICE, path, "running tasks: find", &doc, err) < 0)
-			return -1;
-		more = take_running(vcd->arena, doc, list, count, RUNNING_MAX);
-	}
-	return 0;
 }
 
 /* Reads the tasks of those records that failed. */

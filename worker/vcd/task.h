@@ -53,13 +53,6 @@ int vcd_task_put(struct vcd *vcd, const struct vcd_task *read, const struct vcd_
 	struct vcd_task *out, struct error *err) MUST_CHECK;
 
 /*
- * GET /api/query?type=adminTask, all pages: uuids of the running tasks of all orgs that a CSE
- * server made; this program's and others'. In no order that means anything.
- */
-int vcd_task_running(
-	struct vcd *vcd, const char *const **uuids, size_t *count, struct error *err) MUST_CHECK;
-
-/*
  * The newest running tasks of this service, all deployments and orgs (query adminTask, first page:
  * 128). Service session; right "Task: View Tasks".
  */
@@ -68,6 +61,9 @@ struct vcd_task_ref {
 	int64_t start_ms; /* VCD's clock; 0: unknown */
 };
 int vcd_task_newest(
+	struct vcd *vcd, struct vcd_task_ref **out, size_t *count, struct error *err) MUST_CHECK;
+/* All of them, page by page, in no order that means anything. */
+int vcd_task_running(
 	struct vcd *vcd, struct vcd_task_ref **out, size_t *count, struct error *err) MUST_CHECK;
 
 /*
