@@ -50,13 +50,13 @@ def test_c01_a_lost_chain_goes_on_behind_its_claim(box):
     lost = []
 
     def lose(message):
-        if message.json["pass"] >= 4:
+        if message.json["pass"] >= 3:
             lost.append(message)
             return []
         return [message]
     box.broker.on_publish = lose
     urn, href = start(box, "c01")
-    box.broker.wait(lambda: lost, what="a message of pass 4")
+    box.broker.wait(lambda: lost, what="a message of pass 3")
     box.broker.on_publish = None
     box.wait_quiet()
     assert record(box.alice.task(href))["claim"]["pass"] >= 1
