@@ -173,6 +173,34 @@ static int look_unmarked(struct work *work, struct observed *seen, struct error 
 	return 0;
 }
 
+static int look_marks(struct work *work, struct observed *seen, struct error *err);
+
+/*
+ * A tenant may have changed where the entity points. A delete then looks for the cluster's name in
+ * the entity's org; the marks say whether it is ours.
+ */
+static int look_by_name(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *uuid;
+
+	if (work->details->op != OPERATION_DELETE || !str_empty(work->details->vapp))
+		return 0;
+	if (observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	if (!seen->entity_name[0])
+		return 0;
+	if (vcd_vapp_find_in_org(
+		    work->vcd, str_urn_uuid(work->org_urn), seen->entity_name, &uuid, err)) {
+		seen->seen &= ~(unsigned)SEE_MARKS;
+		return -1;
+	}
+	if (uuid[0] == '\0' || str_eq(uuid, seen->vapp_uuid))
+		return 0;
+	seen->vapp_uuid = uuid;
+	seen->seen &= ~(unsigned)(SEE_VAPP | SEE_MARKS);
+	return look_marks(work, seen, err);
+}
+
 static int look_marks(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_metadata *entries = NULL;
@@ -184,7 +212,7 @@ static int look_marks(struct work *work, struct observed *seen, struct error *er
 	seen->marked = false;
 	if (seen->vapp == VAPP_ABSENT || seen->vapp_ours) {
 		seen->seen |= SEE_MARKS;
-		return 0;
+		return seen->vapp_ours ? 0 : look_by_name(work, seen, err);
 	}
 	if (vcd_metadata_get(work->vcd, seen->vapp_href, &entries, &count, err))
 		return -1;
@@ -205,7 +233,9 @@ static int look_marks(struct work *work, struct observed *seen, struct error *er
 	}
 	seen->edge = str_or(work->details->edge, "");
 	seen->seen |= SEE_MARKS;
-	return seen->vapp_ours ? 0 : look_unmarked(work, seen, err);
+	if (!seen->vapp_ours && look_unmarked(work, seen, err))
+		return -1;
+	return seen->vapp_ours ? 0 : look_by_name(work, seen, err);
 }
 
 static int look_rules(struct work *work, struct observed *seen, struct error *err)
