@@ -34,8 +34,8 @@ class PeerCloud(Cloud):
         super().__init__(folder, broker, options={"played_guests": 1}, timing=self.timing, config={},
                          simulator={"listen": listen, "public": self.https.address})
 
-    def add_worker(self, **changes):
-        """One that trusts the simulator and our authority; through the proxies."""
+    def settings(self, **changes):
+        """Of a worker that trusts the simulator and our authority; through the proxies."""
         self.bundle.write_text(self.authority.ca.read_text() + pathlib.Path(self.vcd.ca_file).read_text())
         settings = {
             "broker": {"hosts": [self.amqp.address], "user": self.broker.env["USER"],
@@ -46,7 +46,10 @@ class PeerCloud(Cloud):
             "threads": {"request": REQUEST_THREADS, "operation": OPERATION_THREADS}}
         for name, value in changes.items():
             settings[name] = {**settings[name], **value} if name in settings else value
-        return super().add_worker(**settings)
+        return settings
+
+    def add_worker(self, **changes):
+        return super().add_worker(**self.settings(**changes))
 
     def add_victim(self, **changes):
         """A second worker that works; one that will be told to end in the middle of the trouble."""
@@ -54,11 +57,11 @@ class PeerCloud(Cloud):
         self.settle()
         return victim
 
-    def settle(self):
+    def settle(self, requests=REQUEST_THREADS, operations=OPERATION_THREADS):
         """Waits until every thread of every worker consumes."""
         count = len(self.workers)
-        wait_until(lambda: self.broker.consumers("cse") == count * REQUEST_THREADS and
-                   self.broker.consumers("cse.operations") == count * OPERATION_THREADS, HEAL_S,
+        wait_until(lambda: self.broker.consumers("cse") == count * requests and
+                   self.broker.consumers("cse.operations") == count * operations, HEAL_S,
                    what="all consumers")
 
     def ask(self, path="/api/cse/system", method="GET", body=b"", limit_s=8):
