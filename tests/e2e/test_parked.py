@@ -8,7 +8,11 @@ import uuid
 
 import pika
 import pytest
+from bodies import cluster_body
 from cloud import WORKER, wait_until
+
+# No resync that would finish what is parked here.
+CLOUD = {"options": {"played_guests": 1}, "timing": {"resync": 3600}}
 
 PREFIX = "parked-test"
 PARKED, OPERATIONS = f"{PREFIX}.parked", f"{PREFIX}.operations"
@@ -232,6 +236,27 @@ def test_text_from_outside_does_not_reach_the_terminal(parking):
     done = parking.run("list")
     assert done.returncode == 0 and all(c == "\n" or c >= " " for c in done.stdout), done
     assert "\x7f" not in done.stdout and "red" in done.stdout
+
+
+def test_an_operation_given_up_in_mid_work_is_finished_after_retry(cloud, alice):
+    """The message is the one of a pass somebody had claimed: as it is, every worker would ignore it."""
+    href = alice.request("POST", "/api/cse/3.0/clusters", cluster_body("parked")).json["entity"]["status"]["task_href"]
+    wait_until(lambda: '"pass":' in alice.task(href).details, what="a claim")
+    assert cloud.workers[0].stop() == 0
+    connection = cloud.broker.connect()
+    channel = connection.channel()
+    frame, _, body = wait_until(lambda: message if (message := channel.basic_get("cse.operations"))[0] else None,
+                                what="the next pass")
+    claimed = {**json.loads(body), "pass": json.loads(body)["pass"] - 1}
+    channel.basic_publish("", "cse.parked", json.dumps(claimed).encode())
+    channel.basic_ack(frame.delivery_tag)
+    connection.close()
+    cloud.add_worker()
+    done = subprocess.run([str(WORKER), "parked", "retry", "--all", "--json", "--config",
+                           str(cloud.folder / "worker1.yaml")], capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout) == {"retried": [claimed["id"]]}, done
+    task = alice.wait(href, limit_s=60)
+    assert task.status == "success", task
 
 
 @pytest.mark.parametrize("words", [["list"], ["retry", "--all"]])
