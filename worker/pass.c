@@ -231,7 +231,7 @@ static void pass_retry(struct pass *pass, const struct step *step, const struct 
 
 	log_event(LOG_WARN, "pass.retry", LOG_STR("step", step ? step->name : ""),
 		LOG_INT("attempt", schedule.failures), LOG_STR("class", error_name(cause->code)),
-		LOG_STR("reason", cause->msg));
+		LOG_STR("reason", redact(pass->work.arena, cause->msg)));
 	if (pass_mark(pass, pass->claimed ? step : NULL))
 		pass_again(pass, schedule.failures, schedule_delay_ms(&schedule, max_ms));
 }

@@ -103,7 +103,8 @@ def test_a_failed_compose_is_told_in_vcd_s_words(box, rollback):
 
 def test_nodes_that_cannot_be_powered_on_are_given_up(box):
     before = box.vcd.state()
-    box.vcd.fail(method="POST", path="/api/vApp/*/power/action/powerOn", task_error=NO_HOST)
+    box.vcd.fail(method="POST", path="/api/vApp/*/power/action/powerOn", times=0,
+                 task_error=NO_HOST)
     _, href = create(box, "power")
     error = ended(box, href)
     assert error.startswith("Step power-on: Switching the cluster's vApp on: VCD's task failed: There is no host")
