@@ -201,19 +201,13 @@ static int look_by_name(struct work *work, struct observed *seen, struct error *
 	return look_marks(work, seen, err);
 }
 
-static int look_marks(struct work *work, struct observed *seen, struct error *err)
+/* What the vApp's marks say; its edge is known from them too. */
+static int read_marks(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_metadata *entries = NULL;
 	size_t count = 0;
 	bool id = false, deployment = false;
 
-	if (!(seen->seen & SEE_VAPP) && look_vapp(work, seen, err))
-		return -1;
-	seen->marked = false;
-	if (seen->vapp == VAPP_ABSENT || seen->vapp_ours) {
-		seen->seen |= SEE_MARKS;
-		return seen->vapp_ours ? 0 : look_by_name(work, seen, err);
-	}
 	if (vcd_metadata_get(work->vcd, seen->vapp_href, &entries, &count, err))
 		return -1;
 	for (size_t i = 0; i < count; i++) {
@@ -232,8 +226,21 @@ static int look_marks(struct work *work, struct observed *seen, struct error *er
 			work->details->edge = seen->marked_edge;
 	}
 	seen->edge = str_or(work->details->edge, "");
+	return 0;
+}
+
+static int look_marks(struct work *work, struct observed *seen, struct error *err)
+{
+	bool judged;
+
+	if (!(seen->seen & SEE_VAPP) && look_vapp(work, seen, err))
+		return -1;
+	seen->marked = false;
+	judged = seen->vapp == VAPP_ABSENT || seen->vapp_ours;
+	if (!judged && read_marks(work, seen, err))
+		return -1;
 	seen->seen |= SEE_MARKS;
-	if (!seen->vapp_ours && look_unmarked(work, seen, err))
+	if (!judged && !seen->vapp_ours && look_unmarked(work, seen, err))
 		return -1;
 	return seen->vapp_ours ? 0 : look_by_name(work, seen, err);
 }
