@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/slot.h"
 #include "worker/vcd/org.h"
 
 int caller_begin(
@@ -49,5 +50,6 @@ void caller_allow_undo(struct thread_ctx *ctx)
 	enum { UNDO_MS = 5000 };
 	int64_t end_ms = clock_ms() + UNDO_MS;
 
+	slot_allow(ctx, UNDO_MS);
 	vcd_begin(ctx->vcd, &ctx->arena, end_ms, end_ms);
 }

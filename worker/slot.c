@@ -90,6 +90,17 @@ void slot_begin(struct thread_ctx *ctx, int64_t allowed_ms)
 	unlock_view(ctx);
 }
 
+void slot_allow(struct thread_ctx *ctx, int64_t allowed_ms)
+{
+	struct slot_view *view = lock_view(ctx);
+
+	if (!view)
+		return;
+	if (view->busy)
+		view->deadline_ms = clock_ms() + allowed_ms + GRACE_MS;
+	unlock_view(ctx);
+}
+
 void slot_set_pass(struct thread_ctx *ctx, const char *operation, const char *task,
 	const char *cluster, int64_t pass)
 {

@@ -45,11 +45,16 @@ void slot_set_consuming(struct thread_ctx *ctx, bool consuming);
 /* A delivery is worked on, for at most allowed_ms: a little more, and the thread counts as stuck.
  */
 void slot_begin(struct thread_ctx *ctx, int64_t allowed_ms);
+/* What is worked on may take so much longer from now on, as an undo does. */
+void slot_allow(struct thread_ctx *ctx, int64_t allowed_ms);
 /* Says which pass it is; texts are copied. */
 void slot_set_pass(struct thread_ctx *ctx, const char *operation, const char *task,
 	const char *cluster, int64_t pass);
 void slot_set_step(struct thread_ctx *ctx, const char *step);
-/* The work is done and only the broker is waited for, which has limits of its own. */
+/*
+ * Only the broker is waited for, which has limits of its own; while it blocks publishing, none. So
+ * there is no deadline until slot_allow().
+ */
 void slot_set_publishing(struct thread_ctx *ctx);
 /* Ends what slot_begin() began. outcome is one of this program's words. */
 void slot_end(struct thread_ctx *ctx, const char *outcome);

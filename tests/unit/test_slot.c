@@ -51,7 +51,12 @@ static void only_work_has_a_deadline(void **state)
 	slot_set_publishing(&ctx);
 	assert_int_equal(look().deadline_ms, 0);
 	assert_true(look().busy);
+	/* An undo after a publish that failed. */
+	slot_allow(&ctx, 300000);
+	assert_true(look().deadline_ms >= clock_ms() + 290000);
 	slot_end(&ctx, "last");
+	assert_int_equal(look().deadline_ms, 0);
+	slot_allow(&ctx, 300000);
 	assert_int_equal(look().deadline_ms, 0);
 }
 
@@ -79,6 +84,7 @@ static void a_thread_without_a_slot_is_fine(void **state)
 	slot_begin(&bare, 1);
 	slot_set_pass(&bare, "create", "t", "c", 1);
 	slot_set_step(&bare, "boot");
+	slot_allow(&bare, 1);
 	slot_set_publishing(&bare);
 	slot_end(&bare, "last");
 	assert_null(bare.slot);

@@ -9,6 +9,7 @@
 #include "worker/cluster.h"
 #include "worker/operation.h"
 #include "worker/schedule.h"
+#include "worker/slot.h"
 
 #include <string.h>
 
@@ -121,6 +122,7 @@ int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const str
 
 	crypto_uuid(id);
 	clock_iso(due, vcd_now_ms(ctx->vcd) + delay_ms);
+	slot_set_publishing(ctx);
 	return operation_publish(ctx->bus, config, &ctx->arena, &message, delay_ms, err);
 }
 
