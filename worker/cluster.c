@@ -112,7 +112,5 @@ void cluster_apply(struct json_object *document, const struct cluster_change *ch
 		json_set_bool(document, "entity.spec.expose", change->expose > 0);
 	if (change->workers >= 0)
 		json_set_int(document, "entity.spec.workers.count", change->workers);
-	/* Entities that others wrote carry nulls; one of them is enough to break a strict reader.
-	 */
-	json_drop_nulls(json_at(document, "entity"));
+	cluster_complete(document);
 }

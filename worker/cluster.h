@@ -77,4 +77,10 @@ struct cluster_change {
 };
 void cluster_apply(struct json_object *document, const struct cluster_change *change);
 
+/*
+ * cluster_form.c: makes an entity that anybody may have written whole again: what readers or VCD
+ * need is there, nothing unknown and no null is left. Part of cluster_apply().
+ */
+void cluster_complete(struct json_object *document);
+
 #endif

@@ -345,6 +345,51 @@ static void a_change_touches_only_what_it_names(void **state)
 	assert_null(json_at(document, "entity.status.nodes.control_plane.sizing_class"));
 }
 
+/* Whatever the owner wrote: readers and VCD get what they need, and nothing else. */
+static void what_others_wrote_is_made_whole(void **state)
+{
+	static const struct cluster_change nothing = {.exposed = -1, .expose = -1, .workers = -1};
+	static const char *const written[] = {
+		"{\"name\":\"tkg1\",\"org\":{\"name\":\"tenant1\"}}",
+		"{\"entity\":null}",
+		"{\"entity\":{\"kind\":7,\"spec\":\"x\",\"metadata\":[],\"status\":{\"nodes\":null}"
+		"}}",
+		"{\"entity\":{\"a b\":1,\"\":2,\"status\":{\"nodes\":{\"control_plane\":null,"
+		"\"workers\":[null,7,{\"name\":null,\"colour\":\"red\"},{\"name\":\"n\",\"ip\":"
+		"\"1\"}],"
+		"\"nfs\":{}},\"stat\":1},\"spec\":{\"settings\":{\"network\":\"n\",\"x\":1}}}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(written); i++) {
+		struct error err;
+		CLEANUP(json_release)
+		struct json_object *document = json_parse(written[i], strlen(written[i]), 16, &err);
+
+		cluster_apply(document, &nothing);
+		fail_on_null(json_at(document, "entity"));
+		assert_string_equal(json_str(document, "entity.kind", ""), "TKGm");
+		assert_non_null(json_str(document, "entity.spec.settings.network", NULL));
+		assert_non_null(json_str(document, "entity.metadata.cluster_name", NULL));
+		assert_string_equal(
+			json_str(document, "entity.status.nodes.control_plane.name", "-"), "");
+		struct json_object *workers = json_at(document, "entity.status.nodes.workers");
+
+		assert_int_equal(json_object_array_length(workers), i == 3 ? 2 : 0);
+		assert_true(json_object_is_type(
+			json_at(document, "entity.status.nodes.nfs"), json_type_array));
+		const char *text = json_object_to_json_string(json_at(document, "entity"));
+
+		assert_null(strstr(text, "colour"));
+		assert_null(strstr(text, "\"x\""));
+		assert_null(strstr(text, "stat\""));
+		assert_null(strstr(text, "\"a b\""));
+		assert_null(strstr(text, "\"\":"));
+		assert_string_equal(json_str(document, "entity.metadata.cluster_name", "-"),
+			i == 0 ? "tkg1" : "");
+	}
+}
+
 static void only_counts_and_expose_may_differ(void **state)
 {
 	static const struct {
@@ -400,6 +445,7 @@ int main(void)
 		cmocka_unit_test(an_entity_has_no_null_and_reads_back),
 		cmocka_unit_test(keys_of_others_are_dropped),
 		cmocka_unit_test(a_change_touches_only_what_it_names),
+		cmocka_unit_test(what_others_wrote_is_made_whole),
 		cmocka_unit_test(only_counts_and_expose_may_differ),
 	};
 

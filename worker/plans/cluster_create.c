@@ -88,29 +88,6 @@ static int act_entity(struct work *work, struct observed *seen, struct error *er
 	return 0;
 }
 
-/* Names from the vApp; addresses only when they are to be told. */
-static void set_nodes(struct work *work, struct observed *seen, struct json_object *document,
-	const char *control_plane_ip)
-{
-	struct cluster_node control_plane = {
-		.name = seen->control_plane.name,
-		.ip = control_plane_ip,
-		.sizing_class = json_str(document, "entity.spec.control_plane.sizing_class", NULL),
-	};
-	struct cluster_node *workers =
-		arena_alloc(work->arena, (seen->worker_count + 1) * sizeof(*workers));
-
-	for (size_t i = 0; i < seen->worker_count; i++)
-		workers[i] = (struct cluster_node){
-			.name = seen->workers[i].name,
-			.ip = seen->workers[i].ip,
-			.sizing_class =
-				json_str(document, "entity.spec.workers.sizing_class", NULL),
-		};
-	cluster_set_nodes(document, &control_plane, workers, seen->worker_count);
-	json_set_str(document, "externalId", seen->vapp_href);
-}
-
 /* ---- external address ---- */
 
 static enum condition check_address(const struct observed *seen, struct error *why)
@@ -229,7 +206,8 @@ static void edit_final(struct work *work, struct observed *seen, struct json_obj
 		.workers = (int64_t)seen->worker_count,
 	};
 
-	set_nodes(work, seen, document, shown_ip(seen));
+	work_nodes_set(work, seen, document, shown_ip(seen));
+	json_set_str(document, "externalId", seen->vapp_href);
 	cluster_apply(document, &change);
 }
 

@@ -86,9 +86,8 @@ static void edit_final(struct work *work, struct observed *seen, struct json_obj
 {
 	const struct cluster_change change = {.exposed = 0, .expose = 0, .workers = -1};
 
-	(void)work;
+	work_nodes_set(work, seen, document, seen->control_plane.ip);
 	cluster_apply(document, &change);
-	json_set_str(document, "entity.status.nodes.control_plane.ip", seen->control_plane.ip);
 }
 
 static int act_final(struct work *work, struct observed *seen, struct error *err)

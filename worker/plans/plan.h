@@ -77,6 +77,13 @@ int work_entity_resolve(struct work *work, struct observed *seen, struct error *
 int work_marks_write(struct work *work, struct observed *seen, bool all, const char *ip,
 	struct error *err) MUST_CHECK;
 
+/*
+ * Sets status.nodes of a document to the VMs that were seen; the control plane's address is given,
+ * "" while it is not to be told.
+ */
+void work_nodes_set(struct work *work, const struct observed *seen, struct json_object *document,
+	const char *control_plane_ip);
+
 /* Makes the rule that exposes the control plane, on a free address or on `address` if it is not "".
  */
 int work_rule_create(struct work *work, struct observed *seen, const char *address,

@@ -184,3 +184,24 @@ const struct plan *plan_for(const struct details *details)
 	}
 	return &plan_cluster_delete;
 }
+
+void work_nodes_set(struct work *work, const struct observed *seen, struct json_object *document,
+	const char *control_plane_ip)
+{
+	struct cluster_node control_plane = {
+		.name = seen->control_plane.name,
+		.ip = control_plane_ip,
+		.sizing_class = json_str(document, "entity.spec.control_plane.sizing_class", NULL),
+	};
+	struct cluster_node *workers =
+		arena_alloc(work->arena, (seen->worker_count + 1) * sizeof(*workers));
+
+	for (size_t i = 0; i < seen->worker_count; i++)
+		workers[i] = (struct cluster_node){
+			.name = seen->workers[i].name,
+			.ip = seen->workers[i].ip,
+			.sizing_class =
+				json_str(document, "entity.spec.workers.sizing_class", NULL),
+		};
+	cluster_set_nodes(document, &control_plane, workers, seen->worker_count);
+}
