@@ -20,7 +20,7 @@ ADMISSION = {"create": 4, "unexpose": 2, "delete": 2}
 # The resync looks often; VCD's clock is moved on where it waits for a claim to grow old.
 TIMING = {"resync": 1}
 STILL_S = 0.3
-HELD_S = 20
+HELD_S = 40
 REST_S = 60
 
 
@@ -113,7 +113,8 @@ class Tally:
 
     def __str__(self):
         counts = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in self.counts.items())
-        return f"{counts}, slowest take-over {self.slowest[0]:.1f} s at {self.slowest[1]}"
+        seconds, point = self.slowest
+        return counts + (f", slowest take-over {seconds:.1f} s at {point}" if point else "")
 
 
 def chosen(points, share, title):

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""A tenant who comes in between: deletes the cluster in the middle of its create, or writes its entity, at
+every call that changes something. The tasks stay truthful and end, and the cloud is what they say.
+"""
+import copy
+import itertools
+import time
+
+from disturb import STEPS, TIMING, Patient, Tally, chosen, release, settle, stop_at
+
+BOX = {"workers": 2, "timing": TIMING}
+LAST = {"create": 24, "unexpose": 9, "delete": 9}  # more than the step has
+SHARE = {"delete": 10, "write": 12}
+# How long the delete works beside the create's pass, whose call is held.
+BESIDE_S = 0.4
+NOBODY = "https://vcd.example.com/api/task/00000000-0000-4000-8000-00000000dead"
+
+
+# ---- deleted in the middle ----
+
+def delete_in_the_middle(box, point, tally):
+    number, when = point
+    life = Patient(box, f"mid{number}{when}")
+    hit = stop_at(box, life, "create", number, when)
+    assert number < LAST["create"] or not hit, "there are more points than LAST says"
+    life.find()
+    if not hit or life.id is None:  # it is all done, or there is nothing yet
+        release(box)
+        settle(box)
+        life.check_result("create")
+        life.do("delete")
+        return
+    answer = life.send("delete")
+    time.sleep(BESIDE_S)
+    release(box)
+    box.vcd.heal()
+    settle(box)
+    tally.add(deletes=1, superseded=sum(task["status"] == "error" for task in life.step_tasks()))
+    if answer.status == 202:
+        href = answer.json["entity"]["status"]["task_href"]
+        assert box.alice.task(href).status == "success", life.step_tasks()
+    else:
+        # Too early, VCD is busy with the very object, or no request thread is free: the create goes on.
+        tally.add(refused=1)
+        assert answer.status in (409, 429, 503), answer
+        life.find()
+        if life.id:
+            life.do("delete")
+    settle(box)
+    life.check_nothing_left()
+
+
+def test_a_delete_in_the_middle_of_a_create(sweep):
+    tally, title = Tally(), "delete in the middle of a create"
+    points = list(itertools.product(range(2, LAST["create"] + 1), ("before", "after")))
+    tried = sweep.run(title, lambda box, point: delete_in_the_middle(box, point, tally),
+                      chosen(points, SHARE["delete"], title))
+    sweep.figures[title] = f"{len(tried)}, {tally}"
+
+
+# ---- written by its owner ----
+
+def forge_status(content):
+    content.setdefault("status", {}).update(phase="DELETE:FAILED", task_href=NOBODY, exposed=False)
+
+
+def drop_status(content):
+    content.pop("status", None)
+
+
+def empty_nodes(content):
+    content.setdefault("status", {})["nodes"] = {"workers": [], "nfs": []}
+
+
+def forge_nodes(content):
+    node = {"name": "node-fake", "ip": "127.0.0.1"}
+    content.setdefault("status", {})["nodes"] = {"control_plane": dict(node), "workers": [node, dict(node)],
+                                                 "nfs": []}
+
+
+def change_spec(content):
+    content["spec"]["workers"]["count"] = 7
+    content["spec"]["expose"] = not content["spec"]["expose"]
+
+
+def point_elsewhere(content):
+    content["status"] = {**content.get("status", {}), "task_href": NOBODY}
+    content["metadata"]["ovdc_name"] = "another-vdc"
+
+
+DAMAGES = {"status": forge_status, "no status": drop_status, "no nodes": empty_nodes, "nodes": forge_nodes,
+           "spec": change_spec, "places": point_elsewhere}
+
+
+def write_entity(box, life, damage):
+    """The owner's PUT; the status of its answer."""
+    document = copy.deepcopy(life.entity())
+    DAMAGES[damage](document["entity"])
+    body = {key: document[key] for key in ("name", "externalId", "entity")}
+    return box.alice.request("PUT", f"/cloudapi/1.0.0/entities/{document['id']}", body)
+
+
+def damaged_at(box, life, step, number, damage, tally):
+    """Writes the entity while that call waits. True when the worker wrote it later, so that it is right."""
+    if not stop_at(box, life, step, number, "before"):
+        return True
+    document, written = life.entity(), False
+    if document:
+        answer = write_entity(box, life, damage)
+        # VCD itself keeps what its schema forbids out of a resolved entity.
+        assert answer.status == 200 or document["state"] == "RESOLVED" and answer.status == 400, answer
+        written = answer.status == 200
+        tally.add(writes=written, refused_by_vcd=not written)
+        box.vcd.reset_calls()
+    release(box)
+    box.vcd.heal()
+    settle(box)
+    return not written or any(call["method"] == "PUT" and "/entities/" in call["path"] and call["status"] == 200
+                              for call in box.vcd.calls())
+
+
+def live(box, point, tally):
+    number, damage = point
+    life = Patient(box, f"put{number}-{list(DAMAGES).index(damage)}")
+    for step in STEPS:
+        ours = damaged_at(box, life, step, number, damage, tally)
+        settle(box)
+        # What VCD cannot resolve ends the create, truthfully.
+        may_fail = number == 1 or step == "create" and damage == "no nodes"
+        done = life.check_result(step, entity_is_ours=ours, may_fail=may_fail)
+        tally.add(failed=not done)
+        if step == "create" and not done:
+            return
+        if not ours and step != "delete":
+            break
+    if life.entity():
+        life.find()
+        life.do("delete")  # from every state
+    settle(box)
+    life.check_nothing_left()
+
+
+def test_a_tenants_write_at_any_call(sweep):
+    tally, title = Tally(), "a tenant's write of the entity"
+    points = list(itertools.product(range(1, LAST["create"] + 1), DAMAGES))
+    tried = sweep.run(title, lambda box, point: live(box, point, tally), chosen(points, SHARE["write"], title))
+    sweep.figures[title] = f"{len(tried)}, {tally}"
