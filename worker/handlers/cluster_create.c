@@ -162,6 +162,9 @@ static int link_entity(struct create *create, struct error *err)
 	const struct admission *adm = &create->adm;
 	struct cluster_change change = {.exposed = -1, .expose = -1, .workers = -1};
 
+	/* Its owner may have written the entity since; the reply must name the task. */
+	change.phase = "CREATE:IN_PROGRESS";
+	change.task_href = create->open.task.href;
 	if (claim_settle(adm, create->req, create->urn, &create->document, err))
 		return -1;
 	change.external_id = vcd_href(adm->ctx->vcd, "/api/vApp/vapp-%s", create->vapp);
