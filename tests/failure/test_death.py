@@ -8,7 +8,7 @@ from disturb import ADMISSION, STEPS, TIMING, Patient, Tally, chosen, holder, re
 BOX = {"workers": 2, "timing": TIMING}
 # When the call is held, and whether the worker dies before it has its answer.
 DEATHS = {"before": ("before", True), "between": ("after", True), "after": ("after", False)}
-LAST = 24  # more than any step has
+LAST = 30  # more than any step has
 SHARE = 24
 
 

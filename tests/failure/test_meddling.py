@@ -9,7 +9,7 @@ import time
 from disturb import STEPS, TIMING, Patient, Tally, chosen, release, settle, stop_at
 
 BOX = {"workers": 2, "timing": TIMING}
-LAST = {"create": 24, "unexpose": 9, "delete": 9}  # more than the step has
+LAST = {"create": 30, "unexpose": 12, "delete": 12}  # more than the step has
 SHARE = {"delete": 10, "write": 12}
 # How long the delete works beside the create's pass, whose call is held.
 BESIDE_S = 0.4

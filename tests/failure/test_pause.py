@@ -19,8 +19,8 @@ from disturb import (ADMISSION, STEPS, TIMING, Patient, Tally, chosen, hold, hol
 BOX = {"workers": 2, "timing": TIMING}
 CUTS = ("before", "after")
 FREEZES = list(itertools.product(("redelivered", "revived"), ("beside", "behind")))
-LAST_WRITE = {"create": 24, "unexpose": 9, "delete": 9}  # more than the step has
-LAST_CALL = {"create": 75, "unexpose": 40, "delete": 40}
+LAST_WRITE = {"create": 30, "unexpose": 12, "delete": 12}  # more than the step has
+LAST_CALL = {"create": 75, "unexpose": 40, "delete": 40}  # the number of reads varies
 SHARE = {"cut": {"create": 10, "unexpose": 4, "delete": 4}, "frozen": {"create": 14, "unexpose": 6, "delete": 6}}
 # After so many of the broker's heartbeats, which are 2 s here, a message is delivered again.
 HEARTBEATS_S = 3.9
@@ -102,7 +102,7 @@ def live(box, step_hit, way, point, tally):
     hit = disturb(box, life, step_hit, number, mode, tally)
     settle(box)
     tally.add(pauses=hit)
-    assert number < last[step_hit] or not hit, "there are more points than LAST says"
+    assert way != "cut" or number < last[step_hit] or not hit, "there are more points than LAST_WRITE says"
     in_admission = way != "cut" or number <= ADMISSION[step_hit]
     if not life.check_result(step_hit, may_fail=in_admission and life.reply().status != 202):
         tally.add(refused=1)
