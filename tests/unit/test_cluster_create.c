@@ -336,6 +336,32 @@ static void of_two_creates_for_one_name_one_gives_way(void **state)
 	}
 }
 
+/* The record grows while the operation runs: what it will need must be free from the start. */
+static void a_record_that_would_outgrow_its_task_is_refused(void **state)
+{
+	static const struct {
+		size_t length;
+		char letter;
+		int status;
+	} rows[] = {{36, 'x', 202}, {64, 'x', 202}, {300, '"', 400}, {400, 'x', 400}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char id[512] = "";
+		struct error err;
+
+		tear_down(NULL);
+		set_up(NULL);
+		memset(id, rows[i].letter, rows[i].length);
+		assert_int_equal(create(id, &err), rows[i].status);
+		if (rows[i].status == 202)
+			continue;
+		assert_non_null(strstr(err.msg, "too long"));
+		assert_non_null(strstr(err.msg, "template 'T'"));
+		assert_int_equal(fake.task_count, 0);
+	}
+}
+
 static void names_of_other_orgs_are_free(void **state)
 {
 	struct error err;
@@ -374,6 +400,7 @@ int main(void)
 		TEST(a_late_request_writes_nothing),
 		TEST(the_same_request_finds_itself),
 		TEST(of_two_creates_for_one_name_one_gives_way),
+		TEST(a_record_that_would_outgrow_its_task_is_refused),
 		TEST(names_of_other_orgs_are_free),
 		TEST(an_administrator_acts_for_the_named_org),
 	};
