@@ -158,10 +158,10 @@ void render_task(
 	xw_leaf(writer, "Details", task->details);
 }
 
-void render_running_task(
+void render_task_section(
 	const struct sim_request *req, struct xml_writer *writer, const struct sim_task *task)
 {
-	if (task == NULL || task_is_final(task))
+	if (task == NULL)
 		return;
 	xw_open(writer, "Tasks");
 	xw_open(writer, "Task");

@@ -55,8 +55,8 @@ void render_network_connection(struct xml_writer *writer, const char *network, c
 void render_customization(
 	const struct sim_request *req, struct xml_writer *writer, struct sim_vm *vm);
 void render_lease(const struct sim_request *req, struct xml_writer *writer, struct sim_vapp *vapp);
-/* <Tasks><Task/></Tasks> when a native task of the object runs. */
-void render_running_task(
+/* <Tasks><Task/></Tasks> for what runs on the object, or failed; nothing for NULL. */
+void render_task_section(
 	const struct sim_request *req, struct xml_writer *writer, const struct sim_task *task);
 
 /* What a vApp's own status attribute is now: 0, 1, 4, 8, 10 or -1. */

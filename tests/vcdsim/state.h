@@ -98,6 +98,8 @@ void task_fail(struct sim_task *task, const char *minor, const char *fmt, ...) P
 
 /* The running task that locks this id, NULL when it is free. */
 struct sim_task *lock_holder(struct sim *sim, const char *id);
+/* The newest native task that worked on that object and failed. */
+struct sim_task *failed_task(struct sim *sim, const char *id);
 
 /*
  * Answers whether `session` may use the object `id` now: when a running task locks it, this is

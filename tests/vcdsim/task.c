@@ -99,15 +99,29 @@ void tasks_free(struct sim *sim)
 	}
 }
 
+static bool locks(const struct sim_task *task, const char *id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(task->locks); i++) {
+		if (task->locks[i] != NULL && str_eq(task->locks[i], id))
+			return true;
+	}
+	return false;
+}
+
 struct sim_task *lock_holder(struct sim *sim, const char *id)
 {
 	for (struct sim_task *task = sim->tasks; task != NULL; task = task->next) {
-		if (task->external || task_is_final(task))
-			continue;
-		for (size_t i = 0; i < ARRAY_LEN(task->locks); i++) {
-			if (task->locks[i] != NULL && str_eq(task->locks[i], id))
-				return task;
-		}
+		if (!task->external && !task_is_final(task) && locks(task, id))
+			return task;
+	}
+	return NULL;
+}
+
+struct sim_task *failed_task(struct sim *sim, const char *id)
+{
+	for (struct sim_task *task = sim->tasks; task != NULL; task = task->next) {
+		if (!task->external && str_eq(task->status, "error") && locks(task, id))
+			return task;
 	}
 	return NULL;
 }

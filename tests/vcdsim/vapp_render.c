@@ -141,6 +141,11 @@ static void render_owner(
 
 void render_vapp(const struct sim_request *req, struct xml_writer *writer, struct sim_vapp *vapp)
 {
+	const struct sim_task *shown = lock_holder(req->sim, vapp->uuid);
+
+	/* VCD keeps showing why a vApp could not be made. */
+	if (shown == NULL && vapp_status_now(vapp) < 0)
+		shown = failed_task(req->sim, vapp->uuid);
 	doc_namespaces(writer);
 	xw_attr_int(writer, "status", vapp_status_now(vapp));
 	xw_attr(writer, "deployed", vapp->deployed ? "true" : "false");
@@ -149,7 +154,7 @@ void render_vapp(const struct sim_request *req, struct xml_writer *writer, struc
 		href_of(req, "vApp/vapp-", vapp->uuid), TYPE_VAPP);
 	render_vapp_links(req, writer, vapp);
 	xw_leaf(writer, "Description", str_or(vapp->description, ""));
-	render_running_task(req, writer, lock_holder(req->sim, vapp->uuid));
+	render_task_section(req, writer, shown);
 	xw_open(writer, "LeaseSettingsSection");
 	render_lease(req, writer, vapp);
 	xw_close(writer);
@@ -345,7 +350,7 @@ void render_vm(const struct sim_request *req, struct xml_writer *writer, struct 
 		href_of(req, "vApp/vm-", vm->uuid), TYPE_VM);
 	render_vm_links(req, writer, vm);
 	xw_leaf(writer, "Description", "");
-	render_running_task(req, writer, lock_holder(req->sim, vm->uuid));
+	render_task_section(req, writer, lock_holder(req->sim, vm->uuid));
 	xw_open(writer, "ovf:VirtualHardwareSection");
 	render_hardware(req, writer, vm);
 	xw_close(writer);
