@@ -13,11 +13,13 @@ import urllib.parse
 import uuid
 
 from broker import REPLY_EXCHANGE, Broker
-from cloud import BUILD, FAST_TIMING, Simulator, Worker
+from cloud import BUILD, FAST_TIMING, Simulator, Worker, wait_until
 from tenant import FINAL, JSON_35, Answer, Tenant
 
 CLOUD = {"clone_ms": 20, "task_ms": 2, "boot_ms": 5, "extra_latency_ms": 0, "played_guests": 1}
-TIMING = {**FAST_TIMING, "rungs": [0.02, 0.1, 0.3, 1.2]}
+# Requests get all the time VCD would wait: where nothing is about time, a busy machine is no failure.
+TIMING = {**FAST_TIMING, "rungs": [0.02, 0.1, 0.3, 1.2], "first_write": 6, "reply": 6.2,
+          "request_ttl": 3.8}
 SCALE = 0.2  # of the rungs, at the broker
 THREADS = {"request": 5, "operation": 4}
 
@@ -118,12 +120,13 @@ class BoxTenant(Tenant):
 class Box:
     """Simulator, played broker and workers of one test."""
 
-    def __init__(self, folder, workers=1, options=None, timing=None, scale=SCALE):
+    def __init__(self, folder, workers=1, options=None, timing=None, scale=SCALE, resync=True):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.timing = {**TIMING, **(timing or {})}
         self.password_file = self._secret("svc.password", "svc-password\n")
         self.broker = Broker(self._socket(), scale)
+        self.broker.allow_leader(resync)
         # What the worker's configuration wants to know of a broker; nobody listens there.
         self.broker.address = "127.0.0.1:1"
         self.broker.env = {"USER": "box", "VHOST": "/",
@@ -173,7 +176,10 @@ class Box:
         """Until no message is anywhere but in the parking."""
         self.broker.wait(self.broker.is_quiet, limit_s, "the broker to be empty")
 
-    def wait_task(self, href, limit_s=60):
+    def wait_for(self, question, limit_s=20, what="it"):
+        return wait_until(question, limit_s, 0.1, what)
+
+    def wait_task(self, href, limit_s=30):
         """The finished task, as its owner sees it. Asks little: mostly the broker is watched."""
         end = time.monotonic() + limit_s
         while True:
@@ -184,6 +190,16 @@ class Box:
                 return task
             assert time.monotonic() < end, f"task does not end: {task}"
             time.sleep(0.05)
+
+    def task(self, href):
+        """A task as the simulator keeps it, or None. Costs the worker's call log nothing."""
+        uuid_ = href.rsplit("/", 1)[-1]
+        return next((t for t in self.vcd.ask("/tasks") if t["id"] == uuid_), None)
+
+    def advance(self, seconds):
+        """VCD's clock jumps ahead: claims and starts look that much older from now on."""
+        now = self.vcd.ask("/options")["clock_ahead_s"]
+        self.vcd.set_option(clock_ahead_s=now + seconds)
 
     def kill(self):
         for process in [*self.workers, self.vcd]:

@@ -7,6 +7,7 @@ declared with. All other times are as declared.
 """
 import base64
 import collections
+import contextlib
 import heapq
 import itertools
 import json
@@ -122,6 +123,7 @@ class Broker:
         self.on_publish = None
         self.on_deliver = None
         self.blocked = False
+        self.leader_allowed = True
         self.running = True
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
@@ -230,6 +232,13 @@ class Broker:
         with self.changed:
             assert self.changed.wait_for(question, limit_s), f"waited {limit_s} s for {what}"
 
+    def allow_leader(self, allowed):
+        """Whether any worker may search for unfinished work (own the exclusive queue)."""
+        with self.lock:
+            self.leader_allowed = allowed
+            for queue in [q for q in self.queues.values() if q.owner and not allowed]:
+                self._drop(queue.owner)
+
     def leader(self, name="cse.resync.leader"):
         """Pid of the owner of an exclusive queue, or None."""
         with self.lock:
@@ -243,7 +252,8 @@ class Broker:
             for connection in self.connections:
                 connection.close()
         self.listener.close()
-        os.unlink(self.path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
 
     # ---- sockets and clock ----
 
@@ -373,6 +383,8 @@ class Broker:
 
     def _op_declare_queue(self, connection, frame):
         queue = self.queues.get(frame["name"])
+        if frame["exclusive"] and not self.leader_allowed:
+            raise Refused("conflict", "405 RESOURCE_LOCKED - exclusive queue of another connection")
         if queue is None:
             if frame["passive"]:
                 raise Refused("gone", f"404 NOT_FOUND - no queue '{frame['name']}'")

@@ -58,4 +58,4 @@ def sweep(request, logs):
 
 def pytest_terminal_summary(terminalreporter):
     for name, count in FIGURES.items():
-        terminalreporter.write_line(f"points tried: {name}: {count}")
+        terminalreporter.write_line(f"{count:6} {name}")

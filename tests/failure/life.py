@@ -6,6 +6,7 @@ from bodies import cluster_body
 
 AGENT = "cse-worker"
 WORKERS = 1
+STEPS = ("create", "unexpose", "delete")
 
 
 class Life:
@@ -114,3 +115,7 @@ def difference(before, after):
         found[kind] = {"more": [o for o in after[kind] if o not in before[kind]],
                        "less": [o for o in before[kind] if o not in after[kind]]}
     return json.dumps(found)[:3000]
+
+
+def is_there(life):
+    return any(entity["id"] == life.id for entity in life.state()["entities"])

@@ -6,8 +6,8 @@ import traceback
 
 from box import Box
 
-BOXES = 5
-PROBLEMS_MAX = 6  # enough to see what is wrong
+BOXES = 6
+PROBLEMS_MAX = 10  # enough to see what is wrong
 
 
 class Sweep:
@@ -19,6 +19,10 @@ class Sweep:
         self.boxes = [None] * boxes
         self.figures = {}
         self.lock = threading.Lock()
+
+    def count(self, name, number):
+        with self.lock:
+            self.figures[name] = self.figures.get(name, 0) + number
 
     def _box(self, index):
         if self.boxes[index] is None:
