@@ -434,6 +434,9 @@ static void delete_from_every_state(void **state)
 	f.seen.seen |= SEE_ENTITY;
 	ASSERT_NEXT(&f, plan, "entity", COND_UNMET);
 	f.seen.entity_absent = true;
+	/* The task it superseded may have lost its messages. */
+	ASSERT_NEXT(&f, plan, "superseded-end", COND_UNMET);
+	f.seen.superseded_ended = true;
 	ASSERT_NEXT(&f, plan, "", COND_MET);
 }
 

@@ -179,6 +179,34 @@ static int act_entity(struct work *work, struct observed *seen, struct error *er
 	return observed_look(work, seen, SEE_ENTITY, err);
 }
 
+/* A chain whose messages were lost would never end its task itself. */
+static enum condition check_ended(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	return !seen->supersedes || seen->superseded_ended ? COND_MET : COND_UNMET;
+}
+
+static int act_ended(struct work *work, struct observed *seen, struct error *err)
+{
+	struct vcd_task other;
+	struct vcd_task_write write = {.status = TASK_ERROR};
+	bool there = vcd_task_get(work->vcd, work->details->supersedes, &other, err) == 0;
+
+	if (!there && err->code != ERR_GONE)
+		return -1;
+	if (there && !task_is_final(&other)) {
+		write.operation = other.operation;
+		write.details = other.details;
+		write.progress = other.progress;
+		write.error_message =
+			arena_printf(work->arena, "Superseded by task %s", work->task.uuid);
+		if (vcd_task_put(work->vcd, &other, &write, NULL, err))
+			return -1;
+	}
+	seen->superseded_ended = true;
+	return 0;
+}
+
 #define TEXT "Deleting cluster '{name}' ({id})"
 
 static const struct step steps[] = {
@@ -189,6 +217,7 @@ static const struct step steps[] = {
 	{"power-off", TEXT, 35, 5, SEE_VAPP, check_off, act_off},
 	{"vapp", TEXT, 60, 5, SEE_VAPP, check_vapp, act_vapp},
 	{"entity", TEXT, 90, 1, SEE_ENTITY, check_entity, act_entity},
+	{"superseded-end", TEXT, 95, 1, 0, check_ended, act_ended},
 };
 
 const struct plan plan_cluster_delete = {"delete", steps, ARRAY_LEN(steps)};

@@ -88,7 +88,7 @@ struct observed {
 	bool superseded_done; /* final, its pass ended, or waited for long enough */
 
 	/* Done in this pass; VCD need not be asked again. */
-	bool marks_written, data_written, undeployed, resolved;
+	bool marks_written, data_written, undeployed, resolved, superseded_ended;
 	const char *vm_task; /* VCD's task of the last reconfigure; NULL: none in flight */
 	const char *rule_making, *rule_leaving; /* the same for a NAT rule made, or removed */
 	const char *vapp_task;			/* the same for the vApp: switched on, or removed */
