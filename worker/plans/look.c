@@ -118,6 +118,25 @@ static void judge_vapp(struct work *work, struct observed *seen)
 	}
 }
 
+/*
+ * A vApp that is still being made although no task works on it: between two of VCD's tasks for a
+ * moment, or for ever. A second look tells.
+ */
+static int get_vapp(struct work *work, const char *uuid, struct vcd_vapp *out, struct error *err)
+{
+	for (int looks = 0; looks < 2; looks++) {
+		vcd_vapp_release(out);
+		*out = (struct vcd_vapp){0};
+		if (looks && work_pause(work, err))
+			return -1;
+		if (vcd_vapp_get(work->vcd, VCD_SERVICE, uuid, out, err))
+			return -1;
+		if (out->status != 0 || !str_empty(out->task_href))
+			break;
+	}
+	return 0;
+}
+
 static int look_vapp(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_vapp vapp = {0};
@@ -128,7 +147,7 @@ static int look_vapp(struct work *work, struct observed *seen, struct error *err
 	seen->seen |= SEE_VAPP;
 	if (seen->vapp_uuid[0] == '\0')
 		return 0;
-	if (vcd_vapp_get(work->vcd, VCD_SERVICE, seen->vapp_uuid, &vapp, err)) {
+	if (get_vapp(work, seen->vapp_uuid, &vapp, err)) {
 		seen->seen &= ~(unsigned)SEE_VAPP;
 		if (err->code != ERR_GONE)
 			return -1;
@@ -206,17 +225,23 @@ static int read_marks(struct work *work, struct observed *seen, struct error *er
 {
 	struct vcd_metadata *entries = NULL;
 	size_t count = 0;
-	bool id = false, deployment = false;
+	const char *vdc = str_last_segment(seen->raw_vapp.vdc_href);
+	bool id = false, deployment = false, moved = false;
 
 	if (vcd_metadata_get(work->vcd, seen->vapp_href, &entries, &count, err))
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		id |= metadata_is(&entries[i], "cse.cluster.id", work->cluster);
 		deployment |= metadata_is(&entries[i], "cse.deployment", work->config->deployment);
+		/* A copy of the vApp may carry its marks. */
+		moved |= metadata_is(&entries[i], "cse.vdc", NULL) &&
+			 !str_eq(str_urn_uuid(entries[i].value), vdc);
 		if (metadata_is(&entries[i], "cse.edge", NULL))
 			seen->marked_edge = entries[i].value;
 	}
-	seen->marked = id && deployment;
+	seen->marked = id && deployment && !moved;
+	if (moved)
+		seen->vapp_doubt = "it lies in another virtual data centre";
 	if (seen->marked) {
 		seen->vapp_ours = true;
 		seen->vapp_doubt = "";

@@ -162,10 +162,8 @@ void observed_set_vapp(struct observed *seen, struct arena *arena, const struct 
 	seen->vapp_error = str_or(vapp->task_error, "");
 	if (!str_empty(vapp->task_href))
 		seen->vapp = VAPP_BUSY;
-	else if (vapp->status < 0)
-		seen->vapp = VAPP_BROKEN;
 	else
-		seen->vapp = vapp->status == 0 ? VAPP_BUSY : VAPP_READY;
+		seen->vapp = vapp->status <= 0 ? VAPP_BROKEN : VAPP_READY;
 	/* An empty vApp with a failed task is what a failed compose leaves. */
 	if (seen->vapp != VAPP_BUSY && seen->vapp_error[0] && vapp->vm_count == 0)
 		seen->vapp = VAPP_BROKEN;
