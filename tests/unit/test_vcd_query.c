@@ -98,7 +98,7 @@ static void test_codes_have_their_classes(void **state)
 		{403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN",
 			"Either you need some or all of the following rights [VDC_VIEW] to perform "
 			"operations [VDC_VIEW] for 0a or the target entity is invalid.",
-			ERR_GONE},
+			ERR_DENIED},
 		{403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "This operation is denied.", ERR_DENIED},
 		{404, "", "", ERR_GONE},
 		{406, "", "", ERR_INVALID},

@@ -23,7 +23,6 @@ static const struct {
 	{0, MINOR_IS, "DUPLICATE_NAME", ERR_CONFLICT},
 	{401, MESSAGE_HAS, "", ERR_EXPIRED},
 	{403, MESSAGE_HAS, "No access to entity", ERR_GONE},
-	{403, MESSAGE_HAS, "target entity is invalid", ERR_GONE},
 	{403, MESSAGE_HAS, "", ERR_DENIED},
 	{404, MESSAGE_HAS, "", ERR_GONE},
 	{408, MESSAGE_HAS, "", ERR_TRANSIENT},

@@ -5,8 +5,8 @@
  * Authentication is the caller's token or the service session; the latter is made once for all
  * threads, renewed once when VCD answers 401, and its password file is read again once when login
  * is refused. Errors get their class from VCD's codes: BUSY (BUSY_ENTITY or "is busy"), GONE (404,
- * and 403 "No access to entity" or "invalid" target), DENIED, EXPIRED, CONFLICT (DUPLICATE_NAME),
- * INVALID, TRANSIENT (5xx, 429, no answer). Nothing is retried here.
+ * and 403 "No access to entity"; a 403 that may be either is DENIED), EXPIRED, CONFLICT
+ * (DUPLICATE_NAME), INVALID, TRANSIENT (5xx, 429, no answer). Nothing is retried here.
  */
 #ifndef WORKER_VCD_VCD_H
 #define WORKER_VCD_VCD_H
