@@ -5,79 +5,272 @@ import json
 import pytest
 from bodies import cluster_body
 from cloud import wait_until
+from disturb import move_clock
+from tenant import XML_35
 
 CREATE = "/api/cse/3.0/clusters"
-TIMING = {"resync": 1}
-OLD_S = 60  # older than timing.takeover, younger than any deadline
-BOX = {"timing": TIMING}
+BOX = {"timing": {"resync": 1, "claim_interval": 1}}
+REFUSED = {"agent": "cse-worker", "times": 0, "status": 400, "minor": "BAD_REQUEST"}
+LOOK_S = 0.02
 
 
 @pytest.fixture(autouse=True)
 def calm(box):
+    """Each test leaves the cloud as it found it."""
+    before = box.vcd.state()
     yield
     box.broker.on_publish = box.broker.on_deliver = None
     box.broker.release()
     box.vcd.heal()
-    box.vcd.set_option(clock_ahead_s=0)
+    box.vcd.set_option(boot_ms=5)
+    wait_until(lambda: box.vcd.state() == before, what="the state as it was")
 
 
-def start(box, name):
-    answer = box.alice.request("POST", CREATE, cluster_body(name))
+def send(box, method, path, body=None):
+    """An accepted request: the cluster's id, and the href of its task."""
+    answer = box.alice.request(method, path, body)
     assert answer.status == 202, answer
     return answer.json["id"], answer.json["entity"]["status"]["task_href"]
 
 
+def start(box, name, **changes):
+    return send(box, "POST", CREATE, cluster_body(name, **changes))
+
+
 def delete(box, urn):
-    answer = box.alice.request("DELETE", f"/api/cse/3.0/cluster/{urn}")
-    assert answer.status == 202, answer
-    task = box.wait_task(answer.json["entity"]["status"]["task_href"])
+    _, href = send(box, "DELETE", f"/api/cse/3.0/cluster/{urn}")
+    task = box.wait_task(href)
     assert task.status == "success", task
 
 
-def record(task):
+def record(box, href):
     """Our record in the task's Details."""
-    return json.loads(task.details.split(" ", 2)[2])
+    return json.loads(box.alice.task(href).details.split(" ", 2)[2])
 
 
-def grow_old(box, seconds=OLD_S):
-    """As if everybody had slept that long."""
-    box.vcd.set_option(clock_ahead_s=seconds)
+def stop_passes(box):
+    """No pass runs, and none begins until released."""
+    box.broker.hold("cse.operations")
+    wait_until(lambda: not box.broker.in_flight("cse.operations"), pause_s=LOOK_S, what="idle workers")
+
+
+def lose_from(box, number):
+    """Loses every message of that pass and later ones; the list of those lost."""
+    lost = []
+
+    def lose(message):
+        if message.json.get("pass", 0) < number:
+            return [message]
+        lost.append(message.json)
+        return []
+    box.broker.on_publish = lose
+    return lost
+
+
+def rounds(box):
+    """How many rounds the resync has made."""
+    return box.workers[0].log.read_text().count('"resync.done"')
+
+
+def write_task(box, method, path, status="running", details=None):
+    """A task as another service writes it, with the service account."""
+    service = box.tenant("svc-cse@System")
+    org = service.request("GET", "/api/org", accept=XML_35).xml
+    org = next(o.get("href") for o in org if o.get("name") == "tenant1")
+    body = (f'<Task xmlns="http://www.vmware.com/vcloud/v1.5" name="task" status="{status}" operation="Work" '
+            f'operationName="cluster operation" serviceNamespace="vcloud.cse"><Owner href="{org}"/>'
+            f'{f"<Details>{details}</Details>" if details else ""}</Task>')
+    path = path.replace("{org}", org.rsplit("/", 1)[1])
+    answer = service.request(method, path, body.encode(), accept=XML_35,
+                             headers={"Content-Type": "application/vnd.vmware.vcloud.task+xml"})
+    assert answer.status == 200, answer
+    return answer.xml.get("href").rsplit("/", 1)[1]
 
 
 def test_c01_a_lost_chain_goes_on_behind_its_claim(box):
     """Its next pass is one above the claimed one, or it would be thrown away for ever."""
-    before = box.vcd.state()
-    lost = []
-
-    def lose(message):
-        if message.json["pass"] >= 3:
-            lost.append(message)
-            return []
-        return [message]
-    box.broker.on_publish = lose
+    lost = lose_from(box, 3)
     urn, href = start(box, "c01")
     box.broker.wait(lambda: lost, what="a message of pass 3")
     box.broker.on_publish = None
     box.wait_quiet()
-    assert record(box.alice.task(href))["claim"]["pass"] >= 1
-    grow_old(box)
+    assert record(box, href)["claim"]["pass"] == 2
+    move_clock(box)
     assert box.wait_task(href).status == "success"
     delete(box, urn)
-    assert box.vcd.state() == before
 
 
 def test_every_message_lost_at_once(box):
     """Three clusters in the middle of their work, one just accepted: the resync finishes them all."""
-    before = box.vcd.state()
     clusters = [start(box, f"lost{i}") for i in range(3)]
-    box.broker.hold("cse.operations")
+    stop_passes(box)
     clusters.append(start(box, "lost3"))
-    wait_until(lambda: not box.broker.in_flight("cse.operations"), what="idle workers")
     assert box.broker.lose_all()
     box.broker.release()
-    grow_old(box)
-    for urn, href in clusters:
+    move_clock(box)
+    for _, href in clusters:
         assert box.wait_task(href).status == "success"
     for urn, _ in clusters:
         delete(box, urn)
-    assert box.vcd.state() == before
+
+
+def fail_and_keep_failing(box, name):
+    """A create whose nodes cannot be started and whose vApp cannot be deleted yet, its passes stopped
+    after the verdict."""
+    box.vcd.fail(method="POST", path="*/power/action/powerOn", message="no power", **REFUSED)
+    box.vcd.fail(method="DELETE", path="/api/vApp/*", agent="cse-worker", times=0, status=503)
+    urn, href = start(box, name, spec__settings__rollback_on_failure=True)
+    wait_until(lambda: "verdict" in record(box, href), pause_s=LOOK_S, what="the verdict")
+    wait_until(lambda: box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED",
+               pause_s=LOOK_S, what="the phase")
+    stop_passes(box)
+    box.vcd.heal()
+    box.vcd.reset_calls()
+    return href
+
+
+def check_undone(box, href):
+    """It ends as failed and undone, and nobody tried to go on after the verdict."""
+    task = box.wait_task(href)
+    assert task.status == "error", task
+    done = [call["path"] for call in box.vcd.calls() if call["method"] == "POST"]
+    assert not [path for path in done if "powerOn" in path or "compose" in path or "reconfigure" in path], done
+    return task
+
+
+def test_c04_a_rollback_is_remembered_when_its_worker_dies(box):
+    """Late success does not revive: the fault is gone, and still it is undone."""
+    href = fail_and_keep_failing(box, "c04")
+    box.workers.pop().kill()
+    box.add_worker()
+    box.broker.release()
+    assert "no power" in check_undone(box, href).error
+
+
+def test_c04_the_phase_is_a_verdict_too(box):
+    """Another pass's stale write of the task wiped the verdict from the record."""
+    href = fail_and_keep_failing(box, "c04b")
+    marker, deployment, text = box.alice.task(href).details.split(" ", 2)
+    kept = json.loads(text)
+    del kept["verdict"]
+    write_task(box, "PUT", "/api/task/" + href.rsplit("/", 1)[1],
+               details=f"{marker} {deployment} {json.dumps(kept)}")
+    box.broker.release()
+    check_undone(box, href)
+
+
+def test_c08_of_two_chains_that_only_wait_one_ends(box):
+    """And the other shows that it lives, so that nobody revives it."""
+    box.vcd.set_option(boot_ms=5000)
+    urn, href = start(box, "c08")
+    wait_until(lambda: box.alice.task(href).percent >= 50, pause_s=LOOK_S, what="the boot")
+    stop_passes(box)
+    message = wait_until(lambda: box.broker.waiting("cse.operations"), pause_s=LOOK_S, what="a pass")[0]
+    box.broker.put("cse.operations", message.copy())
+    passes = []
+
+    def note(one):
+        passes.append(one.json["pass"])
+        return [one]
+    box.broker.on_publish = note
+    box.broker.release()
+    claimed = record(box, href)["claim"]["at"]
+    for _ in range(2):
+        wait_until(lambda: record(box, href)["claim"]["at"] != claimed, pause_s=LOOK_S, what="a sign of life")
+        claimed = record(box, href)["claim"]["at"]
+    assert len(set(passes)) < len(passes), "there never were two chains"
+    passes.clear()
+    box.broker.wait(lambda: len(passes) > 4, what="more passes")
+    assert len(set(passes)) == len(passes), passes
+    assert "revivals" not in record(box, href)
+    assert box.wait_task(href).status == "success"
+    delete(box, urn)
+
+
+def test_c13_the_third_revival_in_vain_ends_the_task(box):
+    """Every message of it is lost, as if each pass killed its worker. A pass that ended starts the count."""
+    lost = lose_from(box, 2)
+    urn, href = start(box, "c13")
+    box.broker.wait(lambda: len(lost) == 1, what="a lost pass")
+    box.wait_quiet()
+    for revivals in (1, 2):
+        move_clock(box)
+        box.broker.wait(lambda: len(lost) == 1 + revivals, what=f"revival {revivals}")
+        assert record(box, href)["revivals"] == revivals
+    move_clock(box)
+    task = box.wait_task(href)
+    assert task.status == "error" and "parked" in task.error, task
+    assert [one["pass"] for one in lost] == [2, 2, 3], lost
+    assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
+    box.broker.on_publish = None
+    delete(box, urn)
+
+
+def test_c14_tasks_of_others_are_left_alone(box):
+    """CSE's own tasks have this namespace too; another deployment's have our marker as well."""
+    details = [None, "creating vApp", 'cse-worker/1 other {"op":"create","request":"r"}',
+               'cse-worker/2 anything else']
+    ids = [write_task(box, "POST", "/api/tasksList/{org}", details=text) for text in details]
+
+    def tasks():
+        return [task for task in box.vcd.ask("/tasks") if task["id"] in ids]
+    before, published = tasks(), len(box.broker.published)
+    assert len(before) == len(details)
+    seen = rounds(box)
+    move_clock(box)
+    wait_until(lambda: rounds(box) >= seen + 2, what="two rounds")
+    assert tasks() == before
+    assert len(box.broker.published) == published
+    for one in ids:
+        write_task(box, "PUT", "/api/task/" + one, status="success")
+
+
+def test_c15_only_a_delete_supersedes_what_runs(box):
+    """Busy is who has a running task: the same again is the same, a change waits, a delete wins."""
+    stop_passes(box)
+    urn, href = start(box, "c15")
+    path = f"/api/cse/3.0/cluster/{urn}"
+    assert send(box, "PUT", path, cluster_body("c15")) == (urn, href)
+    answer = box.alice.request("PUT", path, cluster_body("c15", spec__expose=False))
+    assert answer.status == 409 and href.rsplit("/", 1)[1] in answer.problem, answer
+    _, ending = send(box, "DELETE", path)
+    assert ending != href
+    assert box.alice.request("PUT", path, cluster_body("c15")).status == 409
+    assert send(box, "DELETE", path)[1] == ending
+    box.broker.release()
+    assert box.wait_task(ending).status == "success"
+    task = box.wait_task(href)
+    assert task.status == "error" and ending.rsplit("/", 1)[1] in task.error, task
+
+
+def test_c15_a_cancelled_create_is_a_failed_one(box):
+    stop_passes(box)
+    _, href = start(box, "c15b", spec__settings__rollback_on_failure=True)
+    answer = box.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[1]}/action/cancel", accept=XML_35)
+    assert answer.status == 204, answer
+    box.broker.release()
+    task = box.wait_task(href)
+    assert task.status == "error" and "cancel" in task.error, task
+
+
+def test_c15_the_entity_is_final_before_the_task(box):
+    """Whoever waits for the task finds the entity done."""
+    box.vcd.reset_calls()
+    urn, href = start(box, "c15c")
+    assert box.wait_task(href).status == "success"
+    writes = [call["path"] for call in box.vcd.calls() if call["method"] == "PUT"]
+    assert "/entities/" in writes[-2] and "/api/task/" in writes[-1], writes
+    delete(box, urn)
+
+
+def test_a_delete_ends_the_task_of_a_lost_chain(box):
+    """Nobody else would: the chain's messages are gone, and so is the cluster."""
+    stop_passes(box)
+    urn, href = start(box, "gone")
+    assert box.broker.lose_all()
+    _, ending = send(box, "DELETE", f"/api/cse/3.0/cluster/{urn}")
+    box.broker.release()
+    box.vcd.set_option(clock_ahead_s=box.vcd.ask("/options")["clock_ahead_s"] + box.timing["delete_wait"] + 1)
+    assert box.wait_task(ending).status == "success"
+    task = box.alice.task(href)
+    assert task.status == "error" and ending.rsplit("/", 1)[1] in task.error, task

@@ -508,8 +508,7 @@ static int act_scripted(struct work *work, struct observed *seen, struct error *
 static int look_scripted(
 	struct work *work, struct observed *seen, unsigned needs, struct error *err)
 {
-	(void)work;
-	(void)err;
+	(void)work, (void)err;
 	script.looks++;
 	seen->seen |= needs;
 	return 0;
@@ -517,9 +516,7 @@ static int look_scripted(
 
 static int claim_scripted(struct work *work, const struct step *step, struct error *err)
 {
-	(void)work;
-	(void)step;
-	(void)err;
+	(void)work, (void)step, (void)err;
 	script.claims++;
 	return claim_answer;
 }
