@@ -9,7 +9,10 @@
 int caller_begin(
 	struct caller *out, struct thread_ctx *ctx, const struct request *req, struct error *err)
 {
-	int64_t end_ms = req->received_ms + ctx->shared->config->timing_reply;
+	/* What is left then is for taking back what failed at the last moment. */
+	enum { UNDO_PART = 6 };
+	int64_t reply_ms = ctx->shared->config->timing_reply;
+	int64_t end_ms = req->received_ms + reply_ms - reply_ms / UNDO_PART;
 
 	*out = (struct caller){.as = {.token = &req->token}};
 	if (identity_get(ctx, &req->token, end_ms - clock_ms(), &out->who, err))

@@ -18,7 +18,7 @@ struct caller {
 
 /*
  * Asks VCD who the token is (cached) and bounds all further calls of this request: none lasts
- * beyond timing.reply after the delivery. EXPIRED: the token is none of VCD's.
+ * beyond five sixths of timing.reply after the delivery. EXPIRED: the token is none of VCD's.
  */
 int caller_begin(struct caller *out, struct thread_ctx *ctx, const struct request *req,
 	struct error *err) MUST_CHECK;

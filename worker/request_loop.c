@@ -114,6 +114,13 @@ static void send_reply(struct thread_ctx *ctx, struct job *job)
 		.mandatory = true};
 	struct error err;
 
+	/* Whoever asked has been told that nobody answered. */
+	if (left <= 0) {
+		counter_add(&ctx->shared->counters, COUNTER_REPLY_LOST, 1);
+		log_event(LOG_WARN, "reply.late", LOG_INT("status", job->reply.status),
+			LOG_INT("late_ms", -left));
+		return;
+	}
 	message.body = reply_encode(&ctx->arena, job->envelope.request.id, &job->reply);
 	message.body_len = strlen(message.body);
 	if (bus_reply(ctx->bus, &message, left > REPLY_MIN_MS ? (int)left : REPLY_MIN_MS, &err)) {

@@ -133,6 +133,24 @@ def test_slow_requests_leave_room(new_box):
     print(f"refused after ms {sorted(refusals)}, system ms {sorted(quick)[-3:]}, last ms {late[-3:]}")
 
 
+@pytest.mark.parametrize("undo_ms, answered", [(0, True), (3000, False)])
+def test_an_answer_comes_in_time_or_not_at_all(new_box, undo_ms, answered):
+    """VCD never answers the compose; what was made is taken back, and the caller told if there is time."""
+    box = new_box()
+    before = box.vcd.state()
+    if undo_ms:
+        box.vcd.fail(agent=AGENT, method="DELETE", delay_ms=undo_ms, times=0)
+    box.vcd.fail(agent=AGENT, method="POST", path="*/action/composeVApp", stall=True)
+    sent = box.alice.send("POST", CREATE, cluster_body("stalled"))
+    answers = box.alice.answers(sent, limit_s=8)
+    assert [answer.status for answer in answers] == ([503] if answered else []), answers
+    worker = box.workers[0]
+    wait_until(lambda: log_ms(worker, 503), what="the end of the request")
+    assert (log_ms(worker, 503)[0] <= 6000) is answered
+    assert len(worker.events("reply.late")) == (0 if answered else 1)
+    assert box.vcd.state() == before
+
+
 @pytest.mark.parametrize("step", ["create", "unexpose"])
 def test_a_delete_is_accepted_while_a_write_hangs(new_box, step):
     """The last PUT of an operation comes when a delete is accepted already, and says it is done."""
