@@ -22,11 +22,17 @@ static int drop(void **state)
 	return 0;
 }
 
-static bool hits(const char *method, const char *path)
+static bool hits_body(const char *method, const char *path, const char *body)
 {
+	const struct sim_call call = {method, path, "cse-worker/1", body};
 	struct sim_fault_hit hit;
 
-	return calls_fault(&sim, method, path, "cse-worker/1", &hit);
+	return calls_fault(&sim, &call, &hit);
+}
+
+static bool hits(const char *method, const char *path)
+{
+	return hits_body(method, path, NULL);
 }
 
 static void order_fault(const char *text)
@@ -80,6 +86,10 @@ static void faults_hit_the_call_they_were_ordered_for(void **state)
 	assert_false(hits("GET", "/api/other"));
 	faults_clear(&sim);
 	assert_false(hits("GET", "/api/z"));
+	order_fault("{\"body\":\"of mine\"}");
+	assert_false(hits("POST", "/api/z"));
+	assert_false(hits_body("POST", "/api/z", "a rule of yours"));
+	assert_true(hits_body("POST", "/api/z", "a rule of mine"));
 }
 
 static void faults_on_writes_leave_reads_and_logins_alone(void **state)

@@ -114,7 +114,7 @@ static struct json_object *post_release(
 	struct json_object *out = json_object_new_object();
 
 	(void)err;
-	json_set_int(out, "released", faults_release(sim, json_flag(body, "drop", false)));
+	json_set_int(out, "released", faults_release(sim, body));
 	return out;
 }
 

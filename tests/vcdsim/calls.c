@@ -23,7 +23,7 @@ struct fault {
 struct held {
 	struct held *next;
 	int64_t fault;
-	const char *method, *path, *agent;
+	const struct sim_call *call;
 	bool released, drop;
 };
 
@@ -210,7 +210,7 @@ int faults_add(struct sim *sim, struct json_object *order, struct error *err)
 {
 	static const char *const members[] = {"method", "path_prefix", "agent", "nth", "times",
 		"status", "minor", "message", "reset", "stall", "after_effect", "delay_ms",
-		"writes", "hold", "task_error", "path"};
+		"writes", "hold", "task_error", "body", "path"};
 	struct sim_calls *calls = sim->calls;
 
 	if (!json_object_is_type(order, json_type_object))
@@ -245,18 +245,28 @@ void faults_clear(struct sim *sim)
 	pthread_mutex_lock(&sim->calls->lock);
 	drop_faults(sim->calls);
 	pthread_mutex_unlock(&sim->calls->lock);
-	(void)faults_release(sim, false);
+	(void)faults_release(sim, NULL);
 }
 
-int64_t faults_release(struct sim *sim, bool drop)
+static bool place_fits(struct json_object *order, const struct sim_call *call)
+{
+	/* A pattern of the shell: ids stand in the middle of most paths. */
+	return fnmatch(json_str(order, "path", "*"), call->path, 0) == 0 &&
+	       str_starts(call->path, json_str(order, "path_prefix", "")) &&
+	       strstr(str_or(call->body, ""), json_str(order, "body", "")) != NULL;
+}
+
+int64_t faults_release(struct sim *sim, struct json_object *which)
 {
 	int64_t count = 0;
 
 	pthread_mutex_lock(&sim->calls->lock);
 	for (struct held *held = sim->calls->held; held != NULL; held = held->next) {
-		count += !held->released;
-		held->drop = held->released ? held->drop : drop;
+		if (held->released || !place_fits(which, held->call))
+			continue;
+		held->drop = json_flag(which, "drop", false);
 		held->released = true;
+		count++;
 	}
 	pthread_mutex_unlock(&sim->calls->lock);
 	return count;
@@ -275,10 +285,9 @@ static bool is_released(struct sim *sim, const struct held *held)
 	return stopping || released;
 }
 
-bool calls_hold(struct sim *sim, const struct sim_fault_hit *hit, const char *method,
-	const char *path, const char *agent)
+bool calls_hold(struct sim *sim, const struct sim_fault_hit *hit, const struct sim_call *call)
 {
-	struct held held = {.fault = hit->fault, .method = method, .path = path, .agent = agent};
+	struct held held = {.fault = hit->fault, .call = call};
 	struct held **link = &sim->calls->held;
 
 	pthread_mutex_lock(&sim->calls->lock);
@@ -304,9 +313,9 @@ static struct json_object *held_json(const struct sim_calls *calls, int64_t faul
 			continue;
 		struct json_object *shown = json_object_new_object();
 
-		json_set_str(shown, "method", held->method);
-		json_set_str(shown, "path", held->path);
-		json_set_str(shown, "agent", held->agent);
+		json_set_str(shown, "method", held->call->method);
+		json_set_str(shown, "path", held->call->path);
+		json_set_str(shown, "agent", held->call->agent);
 		json_object_array_add(out, shown);
 	}
 	return out;
@@ -336,17 +345,13 @@ static bool is_write(const char *method, const char *path)
 	       !str_starts(path, "/api/sessions") && !str_starts(path, "/cloudapi/1.0.0/sessions");
 }
 
-static bool fault_fits(
-	struct json_object *order, const char *method, const char *path, const char *agent)
+static bool fault_fits(struct json_object *order, const struct sim_call *call)
 {
 	const char *wanted = json_str(order, "method", NULL);
 
-	/* A pattern of the shell: ids stand in the middle of most paths. */
-	return fnmatch(json_str(order, "path", "*"), path, 0) == 0 &&
-	       (wanted == NULL || str_eq(wanted, method)) &&
-	       (!json_flag(order, "writes", false) || is_write(method, path)) &&
-	       str_starts(path, json_str(order, "path_prefix", "")) &&
-	       str_starts(agent, json_str(order, "agent", ""));
+	return (wanted == NULL || str_eq(wanted, call->method)) &&
+	       (!json_flag(order, "writes", false) || is_write(call->method, call->path)) &&
+	       place_fits(order, call) && str_starts(call->agent, json_str(order, "agent", ""));
 }
 
 /* Counts this call and tells whether it is one of those to be hit. */
@@ -358,14 +363,13 @@ static bool fault_hits(struct fault *fault)
 	return fault->seen >= nth && (times == 0 || fault->seen < nth + times);
 }
 
-bool calls_fault(struct sim *sim, const char *method, const char *path, const char *agent,
-	struct sim_fault_hit *out)
+bool calls_fault(struct sim *sim, const struct sim_call *call, struct sim_fault_hit *out)
 {
 	struct fault *hit = NULL;
 
 	pthread_mutex_lock(&sim->calls->lock);
 	for (struct fault *fault = sim->calls->faults; fault != NULL; fault = fault->next) {
-		if (!fault_fits(fault->order, method, path, agent) || !fault_hits(fault))
+		if (!fault_fits(fault->order, call) || !fault_hits(fault))
 			continue;
 		hit = fault;
 		break;

@@ -19,6 +19,10 @@ struct sim_fault_hit {
 	int64_t fault;	      /* which one, for calls_hold() */
 };
 
+struct sim_call { /* one that a client makes, as faults look at it */
+	const char *method, *path, *agent, *body;
+};
+
 struct sim_calls *calls_new(void) MUST_CHECK;
 void calls_free(struct sim_calls *calls);
 
@@ -26,16 +30,15 @@ void calls_free(struct sim_calls *calls);
 void calls_log(struct sim *sim, const char *method, const char *uri, int status, const char *agent,
 	const char *user);
 /* True when an ordered fault matches this call; it is used up as its "times" says. */
-bool calls_fault(struct sim *sim, const char *method, const char *path, const char *agent,
-	struct sim_fault_hit *out);
+bool calls_fault(struct sim *sim, const struct sim_call *call, struct sim_fault_hit *out);
 
 /*
  * Holds this call until a test releases it, all faults are dropped or the simulator stops. False:
  * the test wants the connection closed, with no effect if there was none yet. Blocks; call it
  * without the state lock.
  */
-bool calls_hold(struct sim *sim, const struct sim_fault_hit *hit, const char *method,
-	const char *path, const char *agent) MUST_CHECK;
+bool calls_hold(
+	struct sim *sim, const struct sim_fault_hit *hit, const struct sim_call *call) MUST_CHECK;
 
 /*
  * Notes time that the simulator imposed on whoever builds a cluster. Of one name only the longest
@@ -50,16 +53,19 @@ struct json_object *path_json(struct sim *sim) MUST_CHECK;
 struct json_object *faults_json(struct sim *sim) MUST_CHECK;
 void calls_reset(struct sim *sim);
 /*
- * Orders a fault: {method, path_prefix, path (a pattern of the shell), agent (prefix), writes: only
- * calls that change something (no GET, no login), nth: which matching call is the first to be hit
- * (1), times: how many are (1; 0: all), status, minor, message, reset, stall, after_effect,
- * delay_ms, hold: "before" the effect or "after" it, task_error: text}. Everything is optional.
- * INVALID on another member. faults_json adds to each: seen (matching calls), hits, held (calls
- * that wait now).
+ * Orders a fault: {method, path_prefix, path (a pattern of the shell), agent (prefix), body (a part
+ * of it), writes: only calls that change something (no GET, no login), nth: which matching call is
+ * the first to be hit (1), times: how many are (1; 0: all), status, minor, message, reset, stall,
+ * after_effect, delay_ms, hold: "before" the effect or "after" it, task_error: text}. Everything is
+ * optional. INVALID on another member. faults_json adds to each: seen (matching calls), hits, held
+ * (calls that wait now).
  */
 int faults_add(struct sim *sim, struct json_object *fault, struct error *err) MUST_CHECK;
 void faults_clear(struct sim *sim); /* held calls go on */
-/* Lets all held calls go on, or closes their connections; returns how many there were. */
-int64_t faults_release(struct sim *sim, bool drop);
+/*
+ * Lets held calls go on, all or those that fit {path_prefix, path, body}; with {drop: true} closes their
+ * connections instead. Returns how many there were.
+ */
+int64_t faults_release(struct sim *sim, struct json_object *which);
 
 #endif

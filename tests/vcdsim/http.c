@@ -255,17 +255,18 @@ static void handle(struct sim *sim, struct exchange *exchange)
 	struct sim_request *req = &exchange->req;
 	struct sim_fault_hit hit = {0};
 	const char *agent = str_or(sim_header(req, "User-Agent"), "");
-	bool faulty = calls_fault(sim, req->method, req->path, agent, &hit);
+	const struct sim_call call = {req->method, req->path, agent, req->body};
+	bool faulty = calls_fault(sim, &call, &hit);
 
 	exchange->task_error = hit.task_error;
 
 	if (faulty && hit.delay_ms > 0)
 		clock_sleep_ms(hit.delay_ms);
-	if (hit.hold_before && !calls_hold(sim, &hit, req->method, req->path, agent))
+	if (hit.hold_before && !calls_hold(sim, &hit, &call))
 		exchange->reply.drop = true;
 	else if (!faulty || hit.after_effect || !apply_fault(exchange, &hit))
 		answer(sim, exchange);
-	if (hit.hold_after && !calls_hold(sim, &hit, req->method, req->path, agent))
+	if (hit.hold_after && !calls_hold(sim, &hit, &call))
 		exchange->reply.drop = true;
 	if (faulty && hit.after_effect)
 		apply_fault(exchange, &hit);

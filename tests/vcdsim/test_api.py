@@ -583,6 +583,25 @@ def test_calls_can_be_held(sim, when, then, made, status):
     sim.admin("/faults", "DELETE")
 
 
+def test_held_calls_are_released_one_by_one(sim):
+    before = task_count(sim)
+    sim.token("svc-cse@System")
+    sim.admin("/faults", "POST", {"path_prefix": "/api/tasksList", "hold": "before", "times": 0})
+
+    def post(details):
+        return sim.call("svc-cse@System", "POST", f"/api/tasksList/{TENANT1}", task_body(details=details), "task")
+    threads = [in_background(lambda text=text: post(text))[0] for text in ("first", "second")]
+    held(sim, 2)
+    for which, released, left in (({"path_prefix": "/api/vApp"}, 0, 2), ({"body": "second"}, 1, 1),
+                                  ({"path_prefix": "/api/tasksList"}, 1, 0)):
+        assert sim.admin("/faults/release", "POST", which) == (200, {"released": released})
+        held(sim, left)
+        for thread in threads[left:]:
+            thread.join(10)
+        assert task_count(sim) == before + 2 - left
+    sim.admin("/faults", "DELETE")
+
+
 def test_dropping_the_faults_releases(sim):
     sim.token("svc-cse@System")
     sim.admin("/faults", "POST", {"path_prefix": "/api/tasksList", "hold": "before", "times": 0})
