@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Two that act at once: passes of one cluster, and clusters on one edge. Nothing in VCD tells them to wait
+for each other, so every act must be safe when it is done twice.
+"""
+import json
+import time
+
+import pytest
+from cloud import wait_until
+from disturb import TIMING, Patient, held, hold, holder, release, settle, stop_at, wait_held
+
+# Calls are held for seconds here.
+BOX = {"workers": 2, "timing": {**TIMING, "vcd_call": 20, "last_mutation": 30, "pass": 40, "delete_wait": 90,
+                                "takeover": 120, "claim_interval": 60, "drain": 50}}
+RULES = "*/nat/rules"
+RECONFIGURE = "*/action/reconfigureVm"
+EDGE_ADDRESSES = 10
+
+
+@pytest.fixture(autouse=True)
+def calm(box):
+    before = box.vcd.state()
+    yield
+    box.vcd.heal()
+    settle(box)
+    assert box.vcd.state() == before
+
+
+def rules(box):
+    return json.loads(box.vcd.state())["nat_rules"]
+
+
+def has_rule(box, life):
+    """The cluster's rule stands, and the edge is free again."""
+    state = json.loads(box.vcd.state())
+    return not state["locks"] and any(r["name"].startswith(life.name + "_") for r in state["nat_rules"])
+
+
+def test_c03_a_delete_waits_for_the_call_under_way(box):
+    """A create's pass has looked and is about to make the rule when the cluster is deleted. The delete must
+    not be done before that call, or its rule stays for ever."""
+    life = Patient(box, "c03")
+    hold(box, method="POST", path=RULES, hold="before")
+    life.start("create")
+    assert wait_held(box)
+    life.find()
+    href = life.accepted("delete", life.send("delete"))
+    time.sleep(1.5)  # its passes come several times in this time
+    assert box.alice.task(href).status == "running"
+    assert life.state()["vapps"], "the vApp was removed beside a pass that works on it"
+    release(box)
+    settle(box)
+    assert box.alice.task(href).status == "success"
+    life.check_nothing_left()
+
+
+def fill_edge(box, free):
+    """Leaves `free` addresses: rules of others use the rest. Their ids, and a way to make one."""
+    edge = "urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001"
+    path = f"/cloudapi/1.0.0/edgeGateways/{edge}/nat/rules"
+    profiles = box.alice.request("GET", "/cloudapi/1.0.0/applicationPortProfiles/?pageSize=64&filter="
+                                        "name==cse-kube-api-6443").json["values"]
+    for number in range(free, EDGE_ADDRESSES):
+        body = {"name": f"filler{number}", "enabled": True, "ruleType": "DNAT",
+                "externalAddresses": f"127.60.0.{10 + number}", "internalAddresses": "127.50.0.200",
+                "dnatExternalPort": "6443",
+                "applicationPortProfile": {key: profiles[0][key] for key in ("name", "id")}}
+        wait_until(lambda b=body: box.alice.request("POST", path, b).status == 202, 10, 0.02, "a rule")
+    wait_until(lambda: len(rules(box)) == EDGE_ADDRESSES - free, 10, 0.02, "the rules")
+    return path
+
+
+def remove_fillers(box, path, count):
+    for rule in [r for r in rules(box) if r["name"].startswith("filler")][:count]:
+        wait_until(lambda r=rule: box.alice.request("DELETE", f"{path}/{r['id']}").status == 202, 10, 0.02, "a DELETE")
+        wait_until(lambda r=rule: r["id"] not in [x["id"] for x in rules(box)], 10, 0.02, "the end of a rule")
+
+
+def created(life):
+    """The create's task, at its end."""
+    assert life.reply().status == 202, life.reply()
+    return life.box.wait_task(life.reply().json["entity"]["status"]["task_href"])
+
+
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("greater_first", [True, False])
+def test_c05_two_clusters_never_keep_one_address(box, greater_first, settled):
+    """Both have chosen the only free address and are about to take it. Whoever comes second moves on when
+    the first has settled there; else the order of their ids decides."""
+    profile = Patient(box, "c05profile")
+    profile.do("create")
+    profile.do("delete")
+    path = fill_edge(box, 1)
+    pair = [Patient(box, "c05a"), Patient(box, "c05b")]
+    for life in pair:
+        hold(box, method="POST", path=RULES, body=life.name + "_", hold="before")
+        life.start("create")
+    assert len(wait_held(box, 2)) == 2
+    for life in pair:
+        life.find()
+    first, second = sorted(pair, key=lambda life: life.id, reverse=greater_first)
+    remove_fillers(box, path, 3)
+    if not settled:
+        hold(box, method="GET", path=RULES, times=0, hold="before")
+    release(box, body=first.name + "_")
+    wait_until(lambda: has_rule(box, first), 10, 0.01, "the first rule")
+    if settled:
+        assert created(first).status == "success"
+    release(box, body=second.name + "_")
+    wait_until(lambda: has_rule(box, second) or settled, 10, 0.01, "the second rule")
+    box.vcd.heal()
+    shown = []
+    for life in pair:
+        assert created(life).status == "success"
+        mine = [r["externalAddresses"] for r in rules(box) if r["name"].startswith(life.name + "_")]
+        assert mine == [life.entity()["entity"]["status"]["nodes"]["control_plane"]["ip"]]
+        shown += mine
+    assert shown[0] != shown[1]
+    for life in pair:
+        box.wait_task(life.accepted("delete", life.send("delete")))
+    remove_fillers(box, path, EDGE_ADDRESSES)
+
+
+def test_c06_a_redelivery_meets_the_pass_it_passes(box):
+    """The operator closes a connection while its pass makes the rule: another worker has the same message
+    at once, sees no rule, and makes one. One of the two goes."""
+    life = Patient(box, "c06")
+    hold(box, method="POST", path=RULES, hold="before")
+    life.start("create")
+    assert wait_held(box)
+    box.broker.cut(holder(box).pid)
+    wait_until(lambda: has_rule(box, life), 20, 0.01, "the second pass's rule")
+    release(box)
+    box.vcd.heal()
+    settle(box)
+    assert life.check_result("create")
+    life.do("delete")
+
+
+def test_c07_two_passes_never_make_two_authorities(box):
+    """One pass is about to write its CA when another makes one of its own: it must not be the first one's
+    hash that the workers get, and the second one's key that the control plane has."""
+    life = Patient(box, "c07")
+    hold(box, method="POST", path=RECONFIGURE, hold="before")
+    life.start("create")
+    first = wait_held(box)[0]
+    box.broker.cut(holder(box).pid)
+    hold(box, method="POST", path=RECONFIGURE, nth=2, hold="before")
+    wait_until(lambda: len(held(box)) == 2, 20, 0.01, "the second pass at its workers")
+    assert release(box, path=first["path"]) == 1
+    wait_until(lambda: not life.state()["locks"], 10, 0.01, "the first pass's CA")
+    release(box)
+    box.vcd.heal()
+    settle(box)
+    assert life.check_result("create")
+    life.do("delete")
