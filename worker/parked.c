@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { RECORD_DEPTH = 16 };
+
 /* What the entries are afterwards. */
 static const char *const done_words[] = {
 	[PARKED_LIST] = "parked",
@@ -61,16 +63,20 @@ static int list_one(struct job *job, struct parked_entry *entry, struct error *e
 
 static int show_one(struct job *job, struct parked_entry *entry, struct error *err)
 {
+	enum {
+		PRETTY = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			 JSON_C_TO_STRING_NOSLASHESCAPE
+	};
 	CLEANUP(json_release)
 	struct json_object *object = describe(entry);
 
-	json_set(object, "record", json_parse(entry->record, strlen(entry->record), 16, err));
+	json_set(object, "record",
+		json_parse(entry->record, strlen(entry->record), RECORD_DEPTH, err));
 	json_object_array_add(job->done, json_object_get(object));
 	if (!job->options->json)
 		fprintf(job->out, "%s\n",
-			json_object_to_json_string_ext(
-				object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-						JSON_C_TO_STRING_NOSLASHESCAPE));
+			parked_plain(&job->queue.arena,
+				json_object_to_json_string_ext(object, PRETTY), true));
 	return 0;
 }
 

@@ -12,15 +12,26 @@
 
 enum { RECORD_DEPTH = 8, DIGEST_LENGTH = 16, ID_MAX = 128 };
 
-/* Text from outside, without what a terminal would act on. */
-static const char *plain(struct arena *arena, const char *text)
+const char *parked_plain(struct arena *arena, const char *text, bool lines)
 {
 	char *copy = arena_strdup(arena, str_readable(arena, text));
 
-	for (char *c = copy; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
+	for (char *c = copy; *c; c++) {
+		bool control = (unsigned char)*c < ' ' && !(lines && *c == '\n');
+		/* U+0080 to U+009F: terminals take some of them for the start of a command. */
+		bool high = (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] < 0xa0;
+
+		if (control || high || *c == 0x7f)
 			*c = ' ';
+		if (high)
+			c[1] = ' ';
+	}
 	return copy;
+}
+
+static const char *plain(struct arena *arena, const char *text)
+{
+	return parked_plain(arena, text, false);
 }
 
 static const char *digest(struct arena *arena, const struct delivery *delivery)

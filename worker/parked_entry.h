@@ -28,6 +28,9 @@ struct parked_entry {
 	bool settled; /* acknowledged: it is gone from the queue */
 };
 
+/* Text from outside without what a terminal would act on; `lines`: line ends stay. In the arena. */
+const char *parked_plain(struct arena *arena, const char *text, bool lines) MUST_CHECK;
+
 /* Reads a delivery; cannot fail. Strings live in the arena, readable on a terminal. */
 void parked_entry_read(
 	struct parked_entry *out, struct arena *arena, const struct delivery *delivery);

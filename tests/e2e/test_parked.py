@@ -232,10 +232,11 @@ def test_wrong_usage_and_configuration_are_status_2(parking):
 def test_text_from_outside_does_not_reach_the_terminal(parking):
     parking.declare()
     parking.put(record(1, id="\x1b[2J\x07red\x7f", reason="\x1b]0;x\x07"))
-    parking.put({**operation(2), "cluster": "\x1b[31m"})
-    done = parking.run("list")
-    assert done.returncode == 0 and all(c == "\n" or c >= " " for c in done.stdout), done
-    assert "\x7f" not in done.stdout and "red" in done.stdout
+    parking.put({**operation(2), "cluster": "\x1b[31m\x9b31m"})
+    ids = parking.ids()
+    for words in (["list"], ["show", ids[0]], ["show", ids[1]]):
+        done = parking.run(*words)
+        assert done.returncode == 0 and all(c == "\n" or c.isprintable() for c in done.stdout), done
 
 
 def test_an_operation_given_up_in_mid_work_is_finished_after_retry(cloud, alice):
@@ -269,7 +270,7 @@ def test_a_killed_command_loses_nothing(parking, words):
         wanted.add(message["task"])
         parking.put(message)
     killed = 0
-    for delay_ms in (60, 90, 120, 160, 200):
+    for delay_ms in (60, 100, 160):
         command = subprocess.Popen(parking.arguments(*words), stdout=subprocess.DEVNULL)
         time.sleep(delay_ms / 1000)
         killed += command.poll() is None
