@@ -63,8 +63,8 @@ void calls_reset(struct sim *sim);
 int faults_add(struct sim *sim, struct json_object *fault, struct error *err) MUST_CHECK;
 void faults_clear(struct sim *sim); /* held calls go on */
 /*
- * Lets held calls go on, all or those that fit {path_prefix, path, body}; with {drop: true} closes their
- * connections instead. Returns how many there were.
+ * Lets held calls go on, all or those that fit {path_prefix, path, body}; with {drop: true} closes
+ * their connections instead. Returns how many there were.
  */
 int64_t faults_release(struct sim *sim, struct json_object *which);
 
