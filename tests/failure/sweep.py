@@ -70,6 +70,16 @@ class Sweep:
         return str(box.folder)
 
     def stop(self):
-        for box in self.boxes:
-            if box:
+        problems = []
+
+        def end(box):
+            try:
                 box.stop()
+            except (AssertionError, OSError) as problem:
+                problems.append(problem)
+        threads = [threading.Thread(target=end, args=(box,)) for box in self.boxes if box]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not problems, problems

@@ -22,6 +22,8 @@ KINDS = {
     "failed task": {"task_error": TEXT},
     "unavailable": {"status": 503},
 }
+# Calls that VCD answers with a task.
+ASYNCHRONOUS = ("/action/", "/metadata", "/nat/rules", "PortProfiles", "entityTypes", "/api/vApp/")
 PATIENCE_S = 1.5
 PASSES_MAX = 15  # far more than the rungs allow in that time, far less than a loop without pause
 ORPHAN_S = 70  # as old as this, what no operation owns is cleared away
@@ -130,7 +132,7 @@ def chosen(points, full):
         refusals = ["denied", "refused"] if full else [("denied", "refused")[index % 2]]
         for kind in refusals:
             yield point, kind
-        if point.method != "GET":
+        if full or (point.method != "GET" and any(word in point.path for word in ASYNCHRONOUS)):
             yield point, "failed task"
         if full or (point.method == "PUT" and "/api/task/" in point.path):
             yield point, "unavailable"

@@ -4,7 +4,8 @@ and the operation goes on to its end.
 """
 from life import STEPS, Life
 
-BOX = {"timing": {"resync": 1}}
+# Guests that take their time make passes that only wait.
+BOX = {"timing": {"resync": 1}, "options": {"boot_ms": 300}}
 TAKEOVER_S = 40  # of VCD's clock: older than the age at which another worker takes over
 
 
