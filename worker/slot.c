@@ -53,9 +53,13 @@ static void unlock_view(struct thread_ctx *ctx)
 
 void slot_assign(struct thread_ctx *ctx, struct slot *slot, enum slot_kind kind)
 {
-	slot->view = (struct slot_view){.kind = kind, .since_ms = clock_ms()};
-	copy_text(slot->view.thread, sizeof(slot->view.thread), ctx->name);
+	struct slot_view *view;
+
 	ctx->slot = slot;
+	view = lock_view(ctx); /* the admin port may look already */
+	*view = (struct slot_view){.kind = kind, .since_ms = clock_ms()};
+	copy_text(view->thread, sizeof(view->thread), ctx->name);
+	unlock_view(ctx);
 }
 
 void slot_set_consuming(struct thread_ctx *ctx, bool consuming)
