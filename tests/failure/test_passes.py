@@ -5,8 +5,8 @@ import json
 import pytest
 from bodies import cluster_body
 from cloud import wait_until
-from disturb import move_clock
-from tenant import XML_35
+from disturb import move_clock, release, wait_held
+from tenant import FINAL, XML_35
 
 CREATE = "/api/cse/3.0/clusters"
 BOX = {"timing": {"resync": 1, "claim_interval": 1}}
@@ -22,7 +22,7 @@ def calm(box):
     box.broker.on_publish = box.broker.on_deliver = None
     box.broker.release()
     box.vcd.heal()
-    box.vcd.set_option(boot_ms=5)
+    box.vcd.set_option(boot_ms=5, clone_ms=20)
     wait_until(lambda: box.vcd.state() == before, what="the state as it was")
 
 
@@ -261,6 +261,29 @@ def test_c15_the_entity_is_final_before_the_task(box):
     writes = [call["path"] for call in box.vcd.calls() if call["method"] == "PUT"]
     assert "/entities/" in writes[-2] and "/api/task/" in writes[-1], writes
     delete(box, urn)
+
+
+def test_a_chain_that_wakes_sees_the_delete_before_it_acts(box):
+    """The delete acts while the create sleeps between two passes: no rule may come after its look."""
+    box.vcd.set_option(clone_ms=1500)
+    urn, href = start(box, "c03")
+    wait_until(lambda: record(box, href).get("claim", {}).get("ended"), pause_s=LOOK_S, what="an ended pass")
+    stop_passes(box)
+    wait_until(lambda: box.broker.waiting("cse.operations"), pause_s=LOOK_S, what="the next pass")
+    [sleeper] = box.broker.lose_all()
+    wait_until(lambda: not json.loads(box.vcd.state())["locks"], pause_s=LOOK_S, what="the clone")
+    _, ending = send(box, "DELETE", f"/api/cse/3.0/cluster/{urn}")
+    box.vcd.fail(agent="cse-worker", method="DELETE", path="/api/vApp/*", hold="before")
+    box.vcd.reset_calls()
+    box.broker.release()
+    wait_held(box)
+    box.broker.put("cse.operations", sleeper)
+    task = wait_until(lambda: (t := box.alice.task(href)).status in FINAL and t, what="the create's end")
+    assert task.status == "error" and ending.rsplit("/", 1)[1] in task.error, task
+    made = [call["path"] for call in box.vcd.calls() if call["method"] == "POST"]
+    assert not made, made
+    release(box)
+    assert box.wait_task(ending).status == "success"
 
 
 def test_a_delete_ends_the_task_of_a_lost_chain(box):
