@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """One request delivered several times, to several workers, at once and one after the other; and what
 many slow requests may not do to the others."""
+import json
 import statistics
 import uuid
 
 import pytest
 from bodies import cluster_body
 from cloud import wait_until
-from life import AGENT, Life
+from life import AGENT, WORKERS, Life
 
 CREATE = "/api/cse/3.0/clusters"
 SYSTEM = "/api/cse/system"
@@ -37,26 +38,44 @@ def told(answer):
     return answer.json["id"], answer.json["entity"]["status"]["task_href"]
 
 
+def check_each_once(box, lives, exposed):
+    """One entity, one vApp with each VM once, and one rule for each cluster."""
+    state = json.loads(box.vcd.state())
+    for life in lives:
+        vapps = [v for v in state["vapps"] if v["name"] == life.name]
+        names = [vm["name"] for vm in state["vms"] if vm["vapp"] == life.name]
+        found = {"entities": sum(e["name"] == life.name for e in state["entities"]),
+                 "vapps": len(vapps), "vms": (len(names), len(set(names))),
+                 "rules": sum(life.id in rule["name"] for rule in state["nat_rules"])}
+        assert found == {"entities": 1, "vapps": 1, "vms": (1 + WORKERS, 1 + WORKERS),
+                         "rules": int(exposed)}, (life.name, found)
+    assert not state["running_tasks"] and not state["locks"], state
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_copies_have_one_effect(new_box, workers):
+    """One to five copies at one moment, and three one after the other."""
     box = roomy(new_box, workers)
-    for copies in range(1, 6):
-        # One after the other is much alike, however many they are.
-        for together in (True, False) if copies == 3 else (True,):
-            life = Life(box, f"copies{copies}{'t' if together else 's'}")
-            steps = ("create", "unexpose", "delete") if copies % 3 == 2 else ("create", "delete")
-            for step in steps:
-                # The operation waits, so that the last copy still meets what the first one made.
-                box.broker.hold("cse.operations")
-                answers = deliver(box, life, step, copies, together)
-                assert len(answers) == copies
-                assert len({told(answer) for answer in answers}) == 1, (step, answers)
-                href = life.accepted(step, answers[0])
-                box.broker.release()
-                assert box.wait_task(href).status == "success"
-                box.wait_quiet()
-                life.check(step)
-            assert not box.broker.parked()
+    before = box.vcd.state()
+    lives = {Life(box, f"copies{copies}{'t' if together else 's'}"): (copies, together)
+             for copies, together in [*((n, True) for n in range(1, 6)), (3, False)]}
+    for step in ("create", "unexpose", "delete"):
+        # The operations wait, so that the last copy still meets what the first one made.
+        box.broker.hold("cse.operations")
+        tasks = []
+        for life, (copies, together) in lives.items():
+            answers = deliver(box, life, step, copies, together)
+            assert len(answers) == copies
+            assert len({told(answer) for answer in answers}) == 1, (step, answers)
+            tasks.append(life.accepted(step, answers[0]))
+        box.broker.release()
+        for href in tasks:
+            assert box.wait_task(href).status == "success"
+        box.wait_quiet()
+        if step != "delete":
+            check_each_once(box, lives, exposed=step == "create")
+    assert box.vcd.state() == before
+    assert not box.broker.parked()
 
 
 def held(box):
