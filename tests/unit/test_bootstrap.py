@@ -194,6 +194,20 @@ def test_errors_are_short_and_hold_no_token(guest):
     assert len(text) <= 1024 and TOKEN not in text and body not in text
 
 
+@pytest.mark.parametrize("line, kept", [
+    ("password: hunter2 was refused", "password: *** was refused"),
+    ("{\"token\":\"abc\",\"user\":\"u\"}", "{\"token\":\"***\",\"user\":\"u\"}"),
+    ("Authorization: Basic YWxpY2U6cGFzcw==", "Authorization: ***"),
+    ("got Bearer hunter2hunter2 for it", "got Bearer *** for it"),
+    ("    client-key-data: LS0tLS1CRUdJ", "    client-key-data: ***"),
+    ("MIIEowIBAAKCAQEAuQ==", "***"),
+    ('the token "abcdef" was not found', 'the token "abcdef" was not found'),
+    ("[ERROR FileAvailable--etc-kubernetes-pki-ca.crt]: /etc/kubernetes/pki/ca.crt already exists",
+     "[ERROR FileAvailable--etc-kubernetes-pki-ca.crt]: /etc/kubernetes/pki/ca.crt already exists")])
+def test_secrets_do_not_leave_the_guest(guest, line, kept):
+    assert guest.run("redact", stdin=line + "\n") == kept + "\n"
+
+
 def config(guest, function, version, runtime):
     if runtime == "containerd":
         (guest.bin / "docker").unlink()

@@ -94,15 +94,20 @@ seal() {
 		-pass "file:"<(hmac_hex "$(field "$STATE/secret" key)" seal)
 }
 
-# Whatever looks like a bootstrap token or a PEM body does not leave the guest.
+# Whatever looks like a token, a password or a PEM body does not leave the guest: anybody who reads
+# guestinfo sees what is said there.
 redact() {
-	sed -E -e 's/[a-z0-9]{6}\.[a-z0-9]{16}/***/g' -e 's/[A-Za-z0-9+\/=]{60,}/***/g'
+	local gap="[\"']?[[:space:]]*[:=][[:space:]]*[\"']?"
+	sed -E -e "s/(authorization|cookie)($gap).*/\\1\\2***/I" \
+		-e "s/(password|passwd|secret|token|-data)($gap)[^[:space:]\"',;]+/\\1\\2***/Ig" \
+		-e 's/(bearer )[^[:space:]"]{8,}/\1***/Ig' -e 's/[a-z0-9]{6}\.[a-z0-9]{16}/***/g' \
+		-e 's/^[A-Za-z0-9+\/=]{20,}$/***/' -e 's/[A-Za-z0-9+\/=]{60,}/***/g'
 }
 
 # say_error PHASE STATUS: the last attempt's evidence, at most 1 KB.
 say_error() {
 	local evidence
-	evidence=$(tail -n 12 "$STATE/$1.log" 2>/dev/null | redact | tail -c 900) || evidence=
+	evidence=$(redact 2>/dev/null <"$STATE/$1.log" | tail -n 12 | tail -c 900) || evidence=
 	printf 'phase %s, exit code %s\n%s\n' "$1" "$2" "$evidence" | head -c 1000 | say_text error
 }
 
