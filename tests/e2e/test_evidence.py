@@ -49,8 +49,13 @@ class Consumer(threading.Thread):
         self.connection.close()
 
     def of(self, href):
+        """The task's events, once its last one is there."""
         uuid = href.rsplit("/", 1)[1]
-        return [event for event in self.events if event[1].get("task") == uuid]
+
+        def find():
+            found = [event for event in self.events if event[1].get("task") == uuid]
+            return found if found and found[-1][1]["status"] != "running" else None
+        return wait_until(find, what="the last event")
 
     def stop(self):
         self.ended.set()
@@ -148,8 +153,7 @@ def test_a_failed_create_is_kept_and_can_be_deleted_when_not(cloud, consumer):
 
 def check_events(consumer, href, operation, end):
     """Every change is there, in order, from the first text to the last."""
-    events = wait_until(lambda: [one for one in consumer.of(href)
-                                 if consumer.of(href)[-1][0].endswith(end)], what="the last event")
+    events = consumer.of(href)
     for key, event, _ in events:
         assert REQUIRED <= event.keys(), REQUIRED - event.keys()
         assert event["event"] == key == f"task.{operation}.{key.rsplit('.', 1)[1]}"
