@@ -194,6 +194,57 @@ def test_vcd(peers, worker, trouble):
     assert len(worker.events("broker.lost")) == lost
 
 
+def expire_sessions(peers):
+    """Of the worker too: each of its passes meets an ended one."""
+    peers.vcd.set_option(session_idle_ms=200)
+    time.sleep(3)
+    peers.vcd.set_option(session_idle_ms=30 * 60 * 1000)
+    peers.alice.login("alice@tenant1", "alice-password")
+
+
+def lose_vcd(peers):
+    peers.https.freeze()
+    time.sleep(3)
+    peers.https.heal()
+
+
+def expire_certificate(peers):
+    TROUBLES["certificate expired"](peers)
+    time.sleep(2)
+    peers.https.heal()
+
+
+def delete_rungs(peers):
+    """Those nothing sleeps on; what sleeps on another comes back and finds none."""
+    connection = peers.broker.connect()
+    for rung in ("0.100", "0.500", "1.500"):
+        if peers.broker.length(f"cse.operations.delay.{rung}s") == 0:
+            connection.channel().queue_delete(f"cse.operations.delay.{rung}s")
+    connection.close()
+
+
+def close_connections(peers):
+    peers.amqp.cut()
+
+
+BETWEEN = [expire_sessions, lose_vcd, expire_certificate, delete_rungs, close_connections]
+
+
+@pytest.mark.parametrize("trouble", BETWEEN)
+def test_an_operation_goes_on(peers, trouble):
+    """Trouble in the middle of a create: it is not given up, and nothing is made twice."""
+    name = "life-" + trouble.__name__.replace("_", "-")
+    answer = peers.alice.request("POST", "/api/cse/3.0/clusters", peers.body(name))
+    assert answer.status == 202, answer
+    task = answer.json["entity"]["status"]["task_href"]
+    time.sleep(0.5)
+    trouble(peers)
+    task = peers.alice.wait(task, 120)
+    assert task.status == "success", task
+    state = json.loads(peers.vcd.state())
+    assert [vapp["name"] for vapp in state["vapps"]].count(name) == 1
+
+
 # A resolver that waits for ever. The worker's own limits for it cannot help here: a lookup of the
 # library's thread is left behind, one of our own thread is ended by the end of the drain.
 SLOW_RESOLVER = r"""
