@@ -256,6 +256,26 @@ static int64_t next_look(const struct bus *bus, int64_t deadline)
 	return bus->blocked && slice < deadline ? slice : deadline;
 }
 
+/*
+ * A broker that blocks publishing reads nothing: what is written to it fills the socket and then
+ * holds the thread, so nothing is. `patient`: no limit but the worker's end.
+ */
+static int await_unblocked(struct bus *bus, int timeout_ms, bool patient, struct error *err)
+{
+	int64_t deadline = clock_ms() + timeout_ms;
+
+	while (bus->blocked) {
+		amqp_frame_t frame;
+		int got = wire_wait(bus, &frame, clock_ms() + BLOCKED_LOOK_MS, err);
+
+		if (got < 0 || (got > 0 && wire_note(bus, &frame, err)))
+			return -1;
+		if (got == 0 && (is_stopping(bus) || (!patient && clock_ms() >= deadline)))
+			return error_set(err, ERR_TRANSIENT, "the broker blocks publishing");
+	}
+	return 0;
+}
+
 /* Waits for the confirm; a broker that blocks publishing stops the clock when `patient`. */
 static int await_confirm(
 	struct bus *bus, int channel, int timeout_ms, bool patient, struct error *err)
@@ -329,7 +349,8 @@ int bus_publish(struct bus *bus, const struct message *message, int timeout_ms, 
 	if (wire_alive(bus, err))
 		return -1;
 	amqp_maybe_release_buffers(bus->conn);
-	if (send_message(bus, CHANNEL_WORK, message, err))
+	if (await_unblocked(bus, timeout_ms, true, err) ||
+		send_message(bus, CHANNEL_WORK, message, err))
 		return -1;
 	if (await_confirm(bus, CHANNEL_WORK, timeout_ms, true, err) == 0)
 		return 0;
@@ -344,6 +365,8 @@ int bus_reply(struct bus *bus, const struct message *message, int timeout_ms, st
 	if (wire_alive(bus, err))
 		return -1;
 	amqp_maybe_release_buffers(bus->conn);
+	if (await_unblocked(bus, timeout_ms, false, err))
+		return -1;
 	if (!bus->open[CHANNEL_REPLY] && wire_open_channel(bus, CHANNEL_REPLY, true, err))
 		return -1;
 	if (send_message(bus, CHANNEL_REPLY, message, err))
