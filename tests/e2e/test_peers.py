@@ -14,6 +14,7 @@ import pytest
 
 from cloud import Worker, wait_until
 from peers import PeerCloud
+from requester import Requester, envelope
 
 HEARTBEAT_S = 2
 SILENCE_S = 3 * HEARTBEAT_S  # long enough for both sides to give a connection up
@@ -192,6 +193,25 @@ def test_vcd(peers, worker, trouble):
         peers.https.heal()
     peers.check_consuming("/api/cse/templates")
     assert len(worker.events("broker.lost")) == lost
+
+
+def test_a_late_reply_is_not_sent(peers, broker, worker):
+    """A worker that was paused with a request in its hands: VCD has answered by then."""
+    peers.settle()
+    before = len(worker.events("reply.late"))
+    peers.https.freeze()
+    try:
+        with Requester(broker) as requester:
+            requester.send(envelope("/api/cse/3.0/clusters", "POST", peers.alice.token,
+                                    json.dumps(peers.body("paused")).encode()))
+            time.sleep(1)
+            worker.popen.send_signal(signal.SIGSTOP)
+            time.sleep(peers.timing["reply"])
+            worker.popen.send_signal(signal.SIGCONT)
+            assert requester.reply(2) is None
+    finally:
+        peers.https.heal()
+    assert len(worker.events("reply.late")) == before + 1
 
 
 def expire_sessions(peers):
