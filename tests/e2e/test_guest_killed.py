@@ -62,7 +62,7 @@ def create(cloud, number):
     nodes = machines(cloud, name)
     for node, uuid in nodes:
         order_crashes(cloud, uuid, sorted(draw.sample(range(1, COMMANDS[node[:4]]), PER_NODE)))
-    task = cloud.alice.wait(answer.json["entity"]["status"]["task_href"], limit_s=200)
+    task = cloud.alice.wait(answer.json["entity"]["status"]["task_href"], limit_s=300)
     for node, uuid in nodes:
         path = disk(cloud, uuid) / "etc" / "sim" / "crashed"
         crashes += [f"{node}: {line}" for line in path.read_text().splitlines()] if path.exists() else []

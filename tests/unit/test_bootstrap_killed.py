@@ -249,7 +249,7 @@ class Machine:
         if trap:
             command += ["--setenv", "BASH_ENV", "/sim/trap.sh"]
         done = subprocess.run([str(word) for word in [*command, "/usr/local/sbin/cse-bootstrap", "run"]],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
                               check=False)
         return done.returncode, done.stderr
 
