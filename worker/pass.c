@@ -427,8 +427,12 @@ static bool pass_overdue(struct pass *pass)
 	int64_t deadline = deadline_ms(work->config, pass->details.op);
 
 	if (pass->details.verdict.kind) {
+		struct error err;
+
 		if (age < GIVE_UP_DEADLINES * deadline)
 			return false;
+		if (work_entity_fail(work, &pass->seen, &err))
+			log_event(LOG_WARN, "entity.left_in_progress", LOG_STR("cause", err.msg));
 		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, false));
 		return true;
 	}

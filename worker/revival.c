@@ -218,11 +218,7 @@ static int end_poison(struct revived *revived, struct error *err)
 		revived->details.verdict =
 			(struct details_verdict){.kind = "fail", .step = "resync", .cause = cause};
 	observed_init(seen, &revived->details, work->cluster, work->task.uuid);
-	if (observed_look(work, seen, SEE_ENTITY, err))
-		return -1;
-	if (!seen->entity_absent && !seen->stronger[0] &&
-		!str_eq(seen->entity_phase, seen->failed_phase) &&
-		work_entity_put(work, seen, seen->failed_phase, NULL, err))
+	if (work_entity_fail(work, seen, err))
 		return -1;
 	return end_task(revived, cause, err);
 }

@@ -297,3 +297,21 @@ def test_a_delete_ends_the_task_of_a_lost_chain(box):
     assert box.wait_task(ending).status == "success"
     task = box.alice.task(href)
     assert task.status == "error" and ending.rsplit("/", 1)[1] in task.error, task
+
+
+def test_a_deadline_fails_a_create_and_ends_an_undo(box):
+    """No task runs for ever, and none claims to be undone when it is not."""
+    box.vcd.set_option(boot_ms=600000)
+    box.vcd.fail(method="DELETE", path="/api/vApp/*", agent="cse-worker", times=0, status=503)
+    urn, href = start(box, "late", spec__settings__rollback_on_failure=True)
+    wait_until(lambda: box.alice.task(href).percent >= 50, pause_s=LOOK_S, what="the boot")
+    now = box.vcd.ask("/options")["clock_ahead_s"]
+    box.vcd.set_option(clock_ahead_s=now + box.timing["deadline_create"])
+    wait_until(lambda: "verdict" in record(box, href), pause_s=LOOK_S, what="the verdict")
+    assert record(box, href)["verdict"]["step"] == "deadline"
+    box.vcd.set_option(clock_ahead_s=now + 2 * box.timing["deadline_create"])
+    task = box.wait_task(href)
+    assert task.status == "error" and "Not everything could be undone" in task.error, task
+    assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
+    box.vcd.heal()
+    delete(box, urn)

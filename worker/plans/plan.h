@@ -67,6 +67,12 @@ int work_entity_put(struct work *work, struct observed *seen, const char *phase,
 	void (*edit)(struct work *work, struct observed *seen, struct json_object *document),
 	struct error *err) MUST_CHECK;
 
+/*
+ * Makes the entity's phase say that the operation failed, unless it is gone or a stronger task has
+ * it. The record has its verdict already.
+ */
+int work_entity_fail(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
+
 /* Resolves the entity when VCD has not done so; INVALID with VCD's message. */
 int work_entity_resolve(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
 

@@ -63,6 +63,17 @@ int work_entity_put(struct work *work, struct observed *seen, const char *phase,
 	return 0;
 }
 
+int work_entity_fail(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *phase = operation_failed_phase(work->details->op);
+
+	if (observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	if (seen->entity_absent || seen->stronger[0] || str_eq(seen->entity_phase, phase))
+		return 0;
+	return work_entity_put(work, seen, phase, NULL, err);
+}
+
 int work_entity_resolve(struct work *work, struct observed *seen, struct error *err)
 {
 	if (str_eq(seen->entity_state, "RESOLVED"))
