@@ -141,3 +141,23 @@ def test_without_the_exchange_everything_goes_on(box):
     assert box.wait_task(href).status == "success"
     delete(box, urn)
     assert '"event":"event.lost"' in box.workers[0].log.read_text()
+
+
+def test_every_change_of_a_task_is_an_event(box):
+    """As many as the worker wrote tasks: whoever writes one tells it."""
+    box.vcd.reset_calls()
+    urn, href = create(box, "told")
+    assert box.wait_task(href).status == "success"
+    delete(box, urn)
+    writes = [call for call in box.vcd.calls() if call["method"] in ("POST", "PUT") and
+              call["path"].startswith(("/api/tasksList/", "/api/task/"))]
+    assert len(writes) == len(box.broker.events) >= 10
+    keys = [event.key for event in box.broker.events]
+    assert keys[0] == "task.create.running" and keys.count("task.create.success") == 1
+    assert keys[-1] == "task.delete.success"
+    uuid = href.rsplit("/", 1)[1]
+    percents = [event.json["percent"] for event in box.broker.events
+                if event.json["task"] == uuid and "percent" in event.json]
+    assert percents == sorted(percents) and percents[-1] == 100
+    assert all(event.json["event"] == event.key and event.json["cluster"] == urn
+               for event in box.broker.events[1:])
