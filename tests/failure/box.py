@@ -6,8 +6,10 @@ import base64
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import sys
+import tempfile
 import time
 import urllib.parse
 import uuid
@@ -21,6 +23,7 @@ CLOUD = {"clone_ms": 20, "task_ms": 2, "boot_ms": 5, "extra_latency_ms": 0, "pla
 TIMING = {**FAST_TIMING, "rungs": [0.02, 0.1, 0.3, 1.2], "first_write": 6, "reply": 6.2,
           "request_ttl": 3.8}
 SCALE = 0.2  # of the rungs, at the broker
+CA_FOLDER = pathlib.Path(os.environ.get("CSE_LOGS") or tempfile.gettempdir()) / "box-ca"
 THREADS = {"request": 5, "operation": 4}
 
 
@@ -29,10 +32,12 @@ class BoxWorker(Worker):
 
     def __init__(self, name, folder, box, timing, **changes):
         self.broker = box.broker
+        CA_FOLDER.mkdir(parents=True, exist_ok=True)
         self.clock = folder / (name + ".clock")
         self.clock.write_bytes(bytes(8))
         self.ahead_ms = 0
-        self.variables = {"CSE_BOX_SOCKET": box.broker.path, "CSE_BOX_CLOCK": str(self.clock)}
+        self.variables = {"CSE_BOX_SOCKET": box.broker.path, "CSE_BOX_CLOCK": str(self.clock),
+                          "CSE_BOX_CA": str(CA_FOLDER)}
         super().__init__(name, folder, box, timing, **{"threads": THREADS, **changes})
 
     @property
