@@ -10,6 +10,7 @@
 #include "tests/unit/handler_run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What a second copy was told. */
 static struct {
@@ -268,6 +269,53 @@ static void c10_an_accepted_create_is_not_taken_back_by_its_copy(void **state)
 	fail_msg("no entity_put");
 }
 
+/* The worker stood still so long that the resync took everything back. */
+static void meet_resync(void)
+{
+	struct error err;
+	struct details details = details_of(&fake.tasks[0]);
+
+	details.verdict = (struct details_verdict){
+		.kind = "rollback", .step = "admission", .cause = "interrupted"};
+	fake.tasks[0].details = details_encode(&fake.arena, &details, &err);
+	fake.tasks[0].status = TASK_ERROR;
+	fake.tasks[0].error_message = "ended by the resync";
+	while (json_object_array_length(fake.entities))
+		json_object_array_del_idx(fake.entities, 0, 1);
+	fake.vapp = false;
+}
+
+static void a_task_that_was_ended_is_not_ended_again(void **state)
+{
+	const char *calls[FAKE_CALLS];
+	struct error err;
+	size_t count, tried = 0;
+
+	(void)state;
+	assert_int_equal(send_create("r1", false, &err), 202);
+	count = fake.call_count;
+	memcpy(calls, fake.calls, sizeof(calls));
+	for (size_t i = 0; i < count; i++) {
+		if (!str_eq(calls[i], "compose") && !str_eq(calls[i], "entity_put"))
+			continue;
+		tear_down(NULL);
+		set_up(NULL);
+		tried++;
+		fake.meet = meet_resync;
+		fake.meet_at = i + 1;
+		fake.fail = calls[i];
+		fake.fail_code = ERR_TRANSIENT; /* as out of time */
+		assert_int_equal(send_create("r1", false, &err), 503);
+		assert_null(fake.fail);
+		assert_int_equal(fake.tasks[0].status, TASK_ERROR);
+		assert_string_equal(fake.tasks[0].error_message, "ended by the resync");
+		assert_int_equal(json_object_array_length(fake.entities), 0);
+		assert_false(fake.vapp);
+		assert_int_equal(fake.published, 0);
+	}
+	assert_int_equal(tried, 2);
+}
+
 /* ---- updates and deletes ---- */
 
 static struct {
@@ -409,6 +457,7 @@ int main(void)
 		TEST(an_entity_that_may_exist_keeps_its_task),
 		TEST(c10_copies_of_a_create_at_one_moment_agree),
 		TEST(c10_an_accepted_create_is_not_taken_back_by_its_copy),
+		TEST(a_task_that_was_ended_is_not_ended_again),
 		TEST(c09_a_change_that_died_is_continued),
 		TEST(a_change_that_was_taken_back_is_not_accepted),
 		TEST(c10_copies_of_a_change_at_one_moment_agree),

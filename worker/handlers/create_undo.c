@@ -108,15 +108,26 @@ static bool leave(struct create *create, struct error *err)
 	return true;
 }
 
-/* An operation runs already: another delivery of this request has had its create accepted. */
-static bool is_accepted(struct create *create)
+/* What became of the task meanwhile: an undo may come after a long stand-still. */
+enum fate {
+	FATE_OURS,     /* nobody has touched it, or VCD cannot be asked */
+	FATE_ACCEPTED, /* an operation runs: another delivery's create was accepted */
+	FATE_ENDED,    /* given up already: its end is not written again */
+};
+
+static enum fate ask_fate(struct create *create)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
 	struct error err = {0};
+	int claimed = create->winner ? 0 : open_task_refresh(&create->open, ctx, &err);
 
-	if (create->winner || !create->vapp || open_task_refresh(&create->open, ctx, &err) <= 0)
-		return false;
-	return vcd_entity_get(ctx->vcd, VCD_SERVICE, create->urn, &create->winner, &err) == 0;
+	if (claimed < 0)
+		return err.code == ERR_BUSY ? FATE_ENDED : FATE_OURS;
+	if (claimed == 0 || !create->vapp)
+		return FATE_OURS;
+	return vcd_entity_get(ctx->vcd, VCD_SERVICE, create->urn, &create->winner, &err) == 0
+		       ? FATE_ACCEPTED
+		       : FATE_OURS;
 }
 
 /* In reverse, the task last. */
@@ -126,22 +137,28 @@ bool create_undo(struct create *create, struct error *err)
 	const char *name = create->adm.spec.name;
 	const char *cause = arena_strdup(&ctx->arena, err->msg);
 
+	enum fate fate;
+
 	if (leave(create, err))
 		return false;
 	caller_allow_undo(ctx);
-	if (is_accepted(create))
+	fate = ask_fate(create);
+	if (fate == FATE_ACCEPTED)
 		return true;
 	if (create->entity_unknown)
 		create_find_entity(create);
 	if (create->urn && (undo_vapp(create) || undo_entity(create))) {
-		hand_over(create, cause);
+		if (fate == FATE_OURS)
+			hand_over(create, cause);
+		else
+			keep_entity(create);
 		error_wrap(err, "cluster '%s' was not created and is being removed", name);
 		return false;
 	}
 	/* The resync looks for the entity again, as long as the task runs. */
 	if (create->entity_unknown)
 		error_wrap(err, "cluster '%s' was not created and is being removed", name);
-	else if (!is_winners_task(create))
+	else if (fate == FATE_OURS && !is_winners_task(create))
 		open_task_fail(&create->open, ctx,
 			arena_printf(&ctx->arena, "Error creating the cluster '%s'", name), cause);
 	return false;
