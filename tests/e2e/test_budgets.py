@@ -7,7 +7,9 @@ from bodies import cluster_body
 
 CLOUD = {"fast": False}
 SLACK_MS = 15_000  # above what the cloud itself takes
-CREATE_CALLS, OTHER_CALLS = 60, 20
+# Among them what failures need: each pass that acts asks the entity once after its claim (four passes of a
+# create, one of the others), and a change looks for copies of itself.
+CREATE_CALLS, OTHER_CALLS = 64, 22
 
 
 @pytest.fixture(scope="module")
