@@ -243,12 +243,15 @@ def test_an_operation_given_up_in_mid_work_is_finished_after_retry(cloud, alice)
     """The message is the one of a pass somebody had claimed: as it is, every worker would ignore it."""
     href = alice.request("POST", "/api/cse/3.0/clusters", cluster_body("parked")).json["entity"]["status"]["task_href"]
     wait_until(lambda: '"pass":' in alice.task(href).details, what="a claim")
-    assert cloud.workers[0].stop() == 0
+    worker = cloud.workers.pop()
+    worker.kill()
+    worker.check_reports()
+    claim = json.loads(alice.task(href).details.split(" ", 2)[2])["claim"]
     connection = cloud.broker.connect()
     channel = connection.channel()
     frame, _, body = wait_until(lambda: message if (message := channel.basic_get("cse.operations"))[0] else None,
-                                what="the next pass")
-    claimed = {**json.loads(body), "pass": json.loads(body)["pass"] - 1}
+                                what="its message")
+    claimed = {**json.loads(body), "pass": claim["pass"]}
     channel.basic_publish("", "cse.parked", json.dumps(claimed).encode())
     channel.basic_ack(frame.delivery_tag)
     connection.close()
