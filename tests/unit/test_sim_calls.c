@@ -24,7 +24,7 @@ static int drop(void **state)
 
 static bool hits_body(const char *method, const char *path, const char *body)
 {
-	const struct sim_call call = {method, path, "cse-worker/1", body};
+	const struct sim_call call = {method, path, "cse-worker/1", body, "0a1b-2"};
 	struct sim_fault_hit hit;
 
 	return calls_fault(&sim, &call, &hit);
@@ -90,6 +90,10 @@ static void faults_hit_the_call_they_were_ordered_for(void **state)
 	assert_false(hits("POST", "/api/z"));
 	assert_false(hits_body("POST", "/api/z", "a rule of yours"));
 	assert_true(hits_body("POST", "/api/z", "a rule of mine"));
+	order_fault("{\"request\":\"0a1b\",\"path\":\"/api/r\"}");
+	assert_true(hits("GET", "/api/r"));
+	order_fault("{\"request\":\"0a1c\",\"path\":\"/api/r\"}");
+	assert_false(hits("GET", "/api/r"));
 }
 
 static void faults_on_writes_leave_reads_and_logins_alone(void **state)

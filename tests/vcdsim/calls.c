@@ -210,7 +210,7 @@ int faults_add(struct sim *sim, struct json_object *order, struct error *err)
 {
 	static const char *const members[] = {"method", "path_prefix", "agent", "nth", "times",
 		"status", "minor", "message", "reset", "stall", "after_effect", "delay_ms",
-		"writes", "hold", "task_error", "body", "path"};
+		"writes", "hold", "task_error", "body", "path", "request"};
 	struct sim_calls *calls = sim->calls;
 
 	if (!json_object_is_type(order, json_type_object))
@@ -351,7 +351,9 @@ static bool fault_fits(struct json_object *order, const struct sim_call *call)
 
 	return (wanted == NULL || str_eq(wanted, call->method)) &&
 	       (!json_flag(order, "writes", false) || is_write(call->method, call->path)) &&
-	       place_fits(order, call) && str_starts(call->agent, json_str(order, "agent", ""));
+	       place_fits(order, call) &&
+	       str_starts(str_or(call->request, ""), json_str(order, "request", "")) &&
+	       str_starts(call->agent, json_str(order, "agent", ""));
 }
 
 /* Counts this call and tells whether it is one of those to be hit. */

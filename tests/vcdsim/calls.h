@@ -21,6 +21,7 @@ struct sim_fault_hit {
 
 struct sim_call { /* one that a client makes, as faults look at it */
 	const char *method, *path, *agent, *body;
+	const char *request; /* the client's id of the request that it serves, NULL: none */
 };
 
 struct sim_calls *calls_new(void) MUST_CHECK;
@@ -54,11 +55,11 @@ struct json_object *faults_json(struct sim *sim) MUST_CHECK;
 void calls_reset(struct sim *sim);
 /*
  * Orders a fault: {method, path_prefix, path (a pattern of the shell), agent (prefix), body (a part
- * of it), writes: only calls that change something (no GET, no login), nth: which matching call is
- * the first to be hit (1), times: how many are (1; 0: all), status, minor, message, reset, stall,
- * after_effect, delay_ms, hold: "before" the effect or "after" it, task_error: text}. Everything is
- * optional. INVALID on another member. faults_json adds to each: seen (matching calls), hits, held
- * (calls that wait now).
+ * of it), request (the client's request id), writes: only calls that change something (no GET, no
+ * login), nth: which matching call is the first to be hit (1), times: how many are (1; 0: all),
+ * status, minor, message, reset, stall, after_effect, delay_ms, hold: "before" the effect or
+ * "after" it, task_error: text}. Everything is optional. INVALID on another member. faults_json
+ * adds to each: seen (matching calls), hits, held (calls that wait now).
  */
 int faults_add(struct sim *sim, struct json_object *fault, struct error *err) MUST_CHECK;
 void faults_clear(struct sim *sim); /* held calls go on */

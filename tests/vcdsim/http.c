@@ -255,7 +255,8 @@ static void handle(struct sim *sim, struct exchange *exchange)
 	struct sim_request *req = &exchange->req;
 	struct sim_fault_hit hit = {0};
 	const char *agent = str_or(sim_header(req, "User-Agent"), "");
-	const struct sim_call call = {req->method, req->path, agent, req->body};
+	const struct sim_call call = {req->method, req->path, agent, req->body,
+		sim_header(req, "X-VMWARE-VCLOUD-CLIENT-REQUEST-ID")};
 	bool faulty = calls_fault(sim, &call, &hit);
 
 	exchange->task_error = hit.task_error;
