@@ -31,10 +31,10 @@ class Patient(Life):
         super().__init__(box, name, **changes)
         self.tasks_before, self.replies, self.thread = set(), [], None
 
-    def start(self, step):
+    def start(self, step, request_id=None):
         self.tasks_before = {task["id"] for task in self.box.vcd.ask("/tasks")}
         self.replies = []
-        self.thread = threading.Thread(target=lambda: self.replies.append(self.send(step)))
+        self.thread = threading.Thread(target=lambda: self.replies.append(self.send(step, request_id)))
         self.thread.start()
 
     def reply(self):

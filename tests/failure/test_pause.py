@@ -10,6 +10,7 @@ frozen one goes on when the successor has begun, or when it is done.
 """
 import itertools
 import time
+import uuid
 
 import pytest
 from cloud import wait_until
@@ -68,8 +69,10 @@ def cut(box, life, step, number, when, tally):
 def freeze(box, life, step, number, mode, tally):
     """False: there is no such call."""
     successor, resume = mode
-    hold(box, nth=number, hold="after")
-    life.start(step)
+    # Only calls for this request: the frozen thread must be the one that works on it.
+    request = str(uuid.uuid4())
+    hold(box, nth=number, hold="after", request=request)
+    life.start(step, request)
     if not wait_held(box, over=lambda: life.replies and box.broker.is_quiet() and not running(box)):
         box.vcd.heal()
         return False
