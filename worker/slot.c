@@ -57,6 +57,8 @@ void slot_assign(struct thread_ctx *ctx, struct slot *slot, enum slot_kind kind)
 
 	ctx->slot = slot;
 	view = lock_view(ctx); /* the admin port may look already */
+	if (!view)
+		return;
 	*view = (struct slot_view){.kind = kind, .since_ms = clock_ms()};
 	copy_text(view->thread, sizeof(view->thread), ctx->name);
 	unlock_view(ctx);
