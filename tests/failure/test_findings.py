@@ -104,16 +104,22 @@ def test_c06_a_redelivered_pass_goes_on_and_its_twin_is_silent(box):
 
 @pytest.mark.parametrize("nth", [1, 2], ids=["control_plane", "worker"])
 def test_c07_two_passes_make_one_ca(box, nth):
-    """A pass is cut off as it writes a node's data; its write comes through after its successor's."""
+    """A pass is cut off as it writes a node's data; its write comes through after its successor's, and
+    before what is there is read back."""
     life = Life(box, "c07")
     hold(box, "before", "POST", "*/action/reconfigureVm", nth=nth)
     task = begin(life)
     wait_until(lambda: held(box), what="the node's data")
     box.vcd.reset_calls()
-    box.broker.cut(holder(box)[0], "operation")
-    wait_until(lambda: sum("reconfigureVm" in c["path"] and c["status"] == 202 for c in writes(box)) >= 3 - nth,
-               pause_s=0.005, what="the successor's data")
+    pid, message = holder(box)
+    box.broker.cut(pid, "operation")
+    box.broker.wait(lambda: len(message.delivered_to) > 1, what="the redelivery")
+    box.broker.hold("cse.operations")
+    box.broker.wait(lambda: not box.broker.in_flight("cse.operations"), what="the successor's end")
     box.vcd.heal()
+    wait_until(lambda: sum("reconfigureVm" in c["path"] for c in writes(box)) == 4 - nth,
+               what="the late write")
+    box.broker.release("cse.operations")
     end(box, life, task)
 
 
