@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Passes, claims and the resync. VCD's clock is moved on instead of waiting for claims to grow old."""
 import json
+import time
 
 import pytest
 from bodies import cluster_body
@@ -314,4 +315,40 @@ def test_a_deadline_fails_a_create_and_ends_an_undo(box):
     assert task.status == "error" and "Not everything could be undone" in task.error, task
     assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
     box.vcd.heal()
+    delete(box, urn)
+
+
+def die_at(box, call, method, path, body=None):
+    """The only worker dies before this call of a request has an effect, and so late that the request is not
+    delivered again. The task it had made."""
+    before = {task["id"] for task in box.vcd.ask("/tasks")}
+    box.vcd.fail(agent="cse-worker", hold="before", **call)
+    box.alice.send(method, path, body)
+    wait_held(box)
+    box.workers.pop().kill()
+    release(box, drop=True)
+    box.vcd.heal()
+    time.sleep(4.1)  # timing.request_ttl
+    box.add_worker()
+    [task] = [t for t in box.vcd.ask("/tasks") if t["external"] and t["id"] not in before]
+    move_clock(box)
+    return box.wait_task("/api/task/" + task["id"])
+
+
+@pytest.mark.parametrize("call, cause", [
+    ({"method": "POST", "path": "/cloudapi/1.0.0/entityTypes/*"}, "before anything was made"),
+    ({"method": "POST", "path": "*/composeVApp"}, "before its vApp was made")])
+def test_a_create_that_was_never_accepted_is_taken_back(box, call, cause):
+    task = die_at(box, call, "POST", CREATE, cluster_body("orphan"))
+    assert task.status == "error" and cause in task.error and "send it again" in task.error.lower(), task
+
+
+def test_a_delete_that_was_never_accepted_does_nothing(box):
+    urn, href = start(box, "kept")
+    assert box.wait_task(href).status == "success"
+    kept = box.vcd.state()
+    task = die_at(box, {"method": "PUT", "path": "/cloudapi/1.0.0/entities/*"}, "DELETE",
+                  f"/api/cse/3.0/cluster/{urn}")
+    assert task.status == "error" and "nothing was changed" in task.error, task
+    assert box.vcd.state() == kept
     delete(box, urn)
