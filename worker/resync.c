@@ -101,7 +101,8 @@ static void revive_one(struct thread_ctx *ctx, struct round *round, const char *
 		log_event(LOG_WARN, "resync.task_failed", LOG_STR("task", task),
 			LOG_STR("class", error_name(err.code)), LOG_STR("reason", err.msg));
 	round->sent += sent > 0;
-	round->failures = sent < 0 ? round->failures + 1 : 0;
+	/* A task that fails for a reason of its own says nothing about the next one. */
+	round->failures = sent < 0 && error_may_retry(err.code) ? round->failures + 1 : 0;
 	*log_context() = (struct log_context){.thread = ctx->name};
 	arena_reset(&ctx->arena);
 }
