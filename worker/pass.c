@@ -487,6 +487,9 @@ static int pass_open(struct pass *pass, struct error *err)
 	if (vcd_task_get(work->vcd, message->task, &work->task, err)) {
 		if (err->code != ERR_GONE)
 			pass_retry(pass, NULL, err);
+		else
+			log_event(LOG_WARN, "pass.no_task", LOG_STR("task", message->task),
+				LOG_STR("reason", err->msg));
 		return 0;
 	}
 	task_record_set(work, &work->task);
