@@ -86,6 +86,11 @@ static int pass_write(
 	struct work *work = &pass->work;
 	int status;
 
+	/* A message that died with its connection was given to somebody else. */
+	if (work->ctx->bus && !connection_tick(work->ctx)) {
+		pass->lost = true;
+		return 1;
+	}
 	claim_renew(&pass->details.claim, work->arena, vcd_now_ms(work->vcd), ended);
 	status = task_record_write(work, text, percent, err);
 	pass->lost |= status > 0;
