@@ -100,10 +100,22 @@ static int record_revival(struct revived *revived, struct error *err)
 	return task_record_write(work, work->task.operation, -1, err);
 }
 
+/* Nothing was sent, so nothing counts against the operation; the claim says when to try again. */
+static void take_back_revival(struct revived *revived, int64_t revivals)
+{
+	struct work *work = &revived->work;
+	struct error err;
+
+	revived->details.revivals = revivals;
+	if (task_record_write(work, work->task.operation, -1, &err) < 0)
+		log_event(LOG_WARN, "resync.not_taken_back", LOG_STR("reason", err.msg));
+}
+
 static int send_pass(struct revived *revived, struct error *err)
 {
 	struct work *work = &revived->work;
 	const struct details *details = &revived->details;
+	int64_t revivals = details->revivals;
 	char id[CRYPTO_UUID_SIZE];
 	struct operation_message message = {
 		.id = id,
@@ -123,8 +135,10 @@ static int send_pass(struct revived *revived, struct error *err)
 	crypto_uuid(id);
 	message.pass = details->claim.pass;
 	message.due = details->claim.at;
-	if (operation_publish(work->ctx->bus, work->config, work->arena, &message, 0, err))
+	if (operation_publish(work->ctx->bus, work->config, work->arena, &message, 0, err)) {
+		take_back_revival(revived, revivals);
 		return -1;
+	}
 	counter_add(&work->ctx->shared->counters, COUNTER_REVIVAL, 1);
 	log_event(LOG_WARN, "operation.revived", LOG_STR("operation", operation_name(details->op)),
 		LOG_INT("pass", message.pass), LOG_INT("revivals", details->revivals));
@@ -187,7 +201,10 @@ static int adopt_create(struct revived *revived, struct error *err)
 	return send_pass(revived, err);
 }
 
-/* A change is accepted when the entity names its task. */
+/*
+ * A change is accepted when the entity names its task. One that was not may have been refused, so
+ * even a delete is not done then: the cluster may be in use again.
+ */
 static int adopt_change(struct revived *revived, struct error *err)
 {
 	struct work *work = &revived->work;
@@ -197,8 +214,8 @@ static int adopt_change(struct revived *revived, struct error *err)
 	if (revived->seen.entity_absent || str_eq(revived->seen.entity_task, work->task.uuid))
 		return send_pass(revived, err);
 	return end_task(revived,
-		"The request was interrupted before it was accepted; nothing was changed. Send it "
-		"again.",
+		"The request was interrupted, and the cluster names another operation; nothing was "
+		"changed. Send it again.",
 		err);
 }
 
