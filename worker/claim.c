@@ -14,6 +14,11 @@ bool claim_allows(const struct details_claim *claim, int64_t pass, bool redelive
 	return str_empty(claim->nonce) || redelivered;
 }
 
+bool claim_is_open(const struct details_claim *claim)
+{
+	return !str_empty(claim->nonce) && !claim->ended;
+}
+
 void claim_take(struct details_claim *claim, struct arena *arena, int64_t pass, const char *worker)
 {
 	unsigned char nonce[NONCE_BYTES];

@@ -15,6 +15,9 @@
  */
 bool claim_allows(const struct details_claim *claim, int64_t pass, bool redelivered);
 
+/* Has somebody claimed a pass that never ended? Then a call of it may still be under way. */
+bool claim_is_open(const struct details_claim *claim);
+
 /* Makes it the claim of this delivery: a new nonce, instead of the one it found. */
 void claim_take(struct details_claim *claim, struct arena *arena, int64_t pass, const char *worker);
 

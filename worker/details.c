@@ -68,10 +68,17 @@ static const struct member members[] = {
 	MEMBER("claim.at", TEXT, claim.at, 0),
 	MEMBER("claim.ended", FLAG, claim.ended, 0),
 	MEMBER("revivals", NUMBER, revivals, 0),
+	MEMBER("doubt", NUMBER, doubt, 0),
 	MEMBER("verdict.v", TEXT, verdict.kind, 0),
 	MEMBER("verdict.step", TEXT, verdict.step, 0),
 	MEMBER("verdict.cause", TEXT, verdict.cause, 0),
 };
+
+void details_doubt(struct details *details, int64_t at_ms)
+{
+	if (at_ms > details->doubt)
+		details->doubt = at_ms;
+}
 
 static void *field_of(struct details *details, const struct member *member)
 {

@@ -5,9 +5,9 @@
  *	cse-worker/1 <deployment> {"op":"create","request":"…","wanted":{…},"claim":{…},…}
  *
  * It is the only thing an operation remembers that cannot be read from VCD again. `wanted` never
- * changes after the task was made; verdict and revivals are carried forward by every write. If you
- *add a member: extend the table in details.c, keep the line under the limit, keep older lines
- *readable.
+ * changes after the task was made; verdict, revivals and doubt are carried forward by every write.
+ *If you add a member: extend the table in details.c, keep the line under the limit, keep older
+ *lines readable.
  */
 #ifndef WORKER_DETAILS_H
 #define WORKER_DETAILS_H
@@ -52,11 +52,19 @@ struct details {
 	struct details_wanted wanted;
 	struct details_claim claim;
 	int64_t revivals;
+	int64_t doubt; /* ms since 1970, VCD's clock: what was sent for then may still appear; 0 */
 	struct details_verdict verdict;
 };
 
 /* A record with nothing set: wanted members -1. */
 struct details details_new(const char *deployment, enum operation op, const char *request);
+
+/*
+ * A call of that time (VCD's clock) may take effect later, when nobody looks for it any more: it
+ * had no answer, or VCD's own task for it was not seen to end. Who removes things waits until the
+ * youngest doubt is timing.delete_wait old.
+ */
+void details_doubt(struct details *details, int64_t at_ms);
 
 /* The line, in the arena. INTERNAL when it would exceed the limit (the cause is cut first). */
 char *details_encode(

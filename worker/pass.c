@@ -79,6 +79,20 @@ static int pass_read(struct pass *pass, struct error *err)
 	return status;
 }
 
+/*
+ * A rule that this pass has sent for, or one that never ended: when it cannot be seen now, whoever
+ * removes the cluster has to wait for it.
+ */
+static void note_doubt(struct pass *pass)
+{
+	struct work *work = &pass->work;
+	struct error ignored;
+
+	if (work->unsettled &&
+		(observed_look(work, &pass->seen, SEE_RULES, &ignored) || work->unsettled))
+		details_doubt(&pass->details, vcd_now_ms(work->vcd));
+}
+
 /* Writes the record with this pass's claim. 1: lost, and nothing was written. */
 static int pass_write(
 	struct pass *pass, bool ended, const char *text, int percent, struct error *err)
@@ -91,6 +105,7 @@ static int pass_write(
 		pass->lost = true;
 		return 1;
 	}
+	note_doubt(pass);
 	claim_renew(&pass->details.claim, work->arena, vcd_now_ms(work->vcd), ended);
 	status = task_record_write(work, text, percent, err);
 	pass->lost |= status > 0;
@@ -272,7 +287,10 @@ static void pass_end(struct pass *pass, const char *text, const char *cause)
 {
 	struct work *work = &pass->work;
 	struct error err;
-	int status = task_record_end(work, pass_text(pass, text), cause, &err);
+	int status;
+
+	note_doubt(pass);
+	status = task_record_end(work, pass_text(pass, text), cause, &err);
 
 	if (status < 0)
 		pass_retry(pass, NULL, &err);
@@ -542,6 +560,9 @@ int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bo
 	if (open <= 0)
 		return open;
 	observed_init(&pass.seen, &pass.details, message->cluster, pass.work.task.uuid);
+	pass.work.unsettled = claim_is_open(&pass.details.claim) &&
+			      pass.details.wanted.expose > 0 &&
+			      plan_for(&pass.details) == &plan_cluster_create;
 	claim_take(&pass.details.claim, pass.work.arena, message->pass, ctx->shared->worker_id);
 	if (!pass_overdue(&pass))
 		pass_walk(&pass);

@@ -181,6 +181,11 @@ static int adopt_create(struct revived *revived, struct error *err)
 
 	if (!details->cluster && find_entity(revived, &details->cluster, err))
 		return -1;
+	/* A call of the request may have had no answer, or its worker died in it. */
+	details_doubt(details, work->task.start_ms + work->config->timing_reply);
+	if (!details->cluster &&
+		vcd_now_ms(work->vcd) - details->doubt < work->config->timing_delete_wait)
+		return 0;
 	if (!details->cluster)
 		return end_task(revived,
 			"The request was interrupted before anything was made; send it again.",

@@ -18,6 +18,7 @@ void details_carry(struct details *into, const struct details *fresher)
 	/* Counted by the resync, together with the claim of the pass that it sends. */
 	if (fresher->claim.pass >= into->claim.pass)
 		into->revivals = fresher->revivals;
+	details_doubt(into, fresher->doubt);
 	if (!into->vapp)
 		into->vapp = fresher->vapp;
 	if (!into->edge)

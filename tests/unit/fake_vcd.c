@@ -118,6 +118,12 @@ int vcd_calls(const struct vcd *vcd)
 	return (int)fake.requests;
 }
 
+bool vcd_in_doubt(const struct vcd *vcd)
+{
+	(void)vcd;
+	return fake.in_doubt;
+}
+
 int64_t vcd_now_ms(const struct vcd *vcd)
 {
 	(void)vcd;

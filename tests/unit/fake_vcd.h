@@ -51,6 +51,7 @@ struct fake {
 	bool fail_after;  /* …after its effect */
 	bool dies;	  /* …and every call after it fails without effect: the worker is dead */
 	bool dead;
+	bool in_doubt; /* what failed had no answer */
 	bool bus_dead; /* the broker's connection is gone */
 	/* Runs before call number meet_at of a run or, with meet_after, after its effect; once. */
 	void (*meet)(void);

@@ -143,7 +143,37 @@ static void a_forged_task_href_supersedes_nobody(void **state)
 	json_set_str(fake_entity(0), "entity.status.task_href", fake.tasks[1].href);
 	assert_int_equal(removal("r3", urn, &err), 202);
 	assert_null(details_of(&fake.tasks[2]).supersedes);
+	assert_int_equal(details_of(&fake.tasks[2]).doubt, 0);
 	assert_string_equal(reply_task(), fake.tasks[2].uuid);
+}
+
+static void a_blanked_task_href_hurries_no_delete(void **state)
+{
+	struct error err;
+	const char *urn;
+
+	(void)state;
+	assert_int_equal(create("r1", &err), 202);
+	urn = fake.vapp_description;
+	json_set_str(fake_entity(0), "entity.status.task_href", "");
+	assert_int_equal(removal("r2", urn, &err), 202);
+	assert_null(details_of(&fake.tasks[1]).supersedes);
+	assert_int_equal(details_of(&fake.tasks[1]).doubt, vcd_now_ms(NULL));
+}
+
+static void a_doubt_is_handed_on(void **state)
+{
+	struct error err;
+	const char *urn = made_cluster(&err);
+	struct details details = details_of(&fake.tasks[0]);
+
+	(void)state;
+	details.doubt = 1606121999000;
+	fake.tasks[0].details = details_encode(&fake.arena, &details, &err);
+	assert_int_equal(update("r2", urn, "spec.expose", "false", &err), 202);
+	assert_int_equal(details_of(&fake.tasks[1]).doubt, details.doubt);
+	assert_int_equal(removal("r3", urn, &err), 202);
+	assert_int_equal(details_of(&fake.tasks[2]).doubt, details.doubt);
 }
 
 static void copies_of_a_delete_at_one_moment_agree(void **state)
@@ -239,6 +269,8 @@ int main(void)
 		TEST(a_delete_is_admitted_once),
 		TEST(a_delete_beats_a_running_create),
 		TEST(a_forged_task_href_supersedes_nobody),
+		TEST(a_blanked_task_href_hurries_no_delete),
+		TEST(a_doubt_is_handed_on),
 		TEST(copies_of_a_delete_at_one_moment_agree),
 		TEST(only_full_control_deletes),
 		TEST(a_delete_needs_the_vapp_right),

@@ -124,6 +124,47 @@ static void a_vapp_that_still_clones_is_removed_by_the_operation(void **state)
 	assert_int_equal(fake.published, 1);
 }
 
+/* What VCD did not answer may still appear: nothing is taken for undone before that is over. */
+static void what_may_still_appear_is_waited_for(void **state)
+{
+	struct details details;
+	struct error err;
+
+	(void)state;
+	fake.fail = "compose";
+	fake.fail_code = ERR_TRANSIENT;
+	fake.in_doubt = true;
+	assert_int_equal(create("r1", &err), 503);
+	assert_non_null(strstr(err.msg, "is being removed"));
+	assert_int_equal(fake.tasks[0].status, TASK_RUNNING);
+	assert_int_equal(json_object_array_length(fake.entities), 1);
+	details = details_of(&fake.tasks[0]);
+	assert_string_equal(details.verdict.kind, "rollback");
+	assert_int_equal(details.doubt, vcd_now_ms(NULL));
+	assert_int_equal(fake.published, 1);
+
+	tear_down(NULL);
+	set_up(NULL);
+	fake.fail = "entity_create";
+	fake.fail_code = ERR_TRANSIENT;
+	fake.in_doubt = true;
+	assert_int_equal(create("r1", &err), 503);
+	assert_non_null(strstr(err.msg, "is being removed"));
+	/* For the resync, which looks for the entity. */
+	assert_int_equal(fake.tasks[0].status, TASK_RUNNING);
+	assert_int_equal(fake.published, 0);
+
+	/* What is found has appeared. */
+	tear_down(NULL);
+	set_up(NULL);
+	fake.fail = "entity_create";
+	fake.fail_code = ERR_TRANSIENT;
+	fake.fail_after = fake.in_doubt = true;
+	assert_int_equal(create("r1", &err), 503);
+	assert_int_equal(fake.tasks[0].status, TASK_ERROR);
+	assert_int_equal(json_object_array_length(fake.entities), 0);
+}
+
 static void a_refused_write_keeps_its_status(void **state)
 {
 	struct error err;
@@ -392,6 +433,7 @@ int main(void)
 		TEST(a_start_fills_the_catalog),
 		TEST(whatever_fails_is_taken_back),
 		TEST(a_vapp_that_still_clones_is_removed_by_the_operation),
+		TEST(what_may_still_appear_is_waited_for),
 		TEST(a_refused_write_keeps_its_status),
 		TEST(wrong_input_is_refused_before_any_write),
 		TEST(a_cloud_that_lacks_something_refuses),

@@ -27,6 +27,7 @@ static struct details full(void)
 		.at = "2026-11-23T08:47:00.000Z",
 		.ended = true};
 	details.revivals = 2;
+	details.doubt = INT64_C(1795438800123);
 	details.verdict = (struct details_verdict){"rollback", "join", "no \"room\"\nleft"};
 	return details;
 }
@@ -47,6 +48,7 @@ static void every_member_survives(void **state)
 	assert_int_equal(out.wanted.expose, 0);
 	assert_int_equal(out.claim.pass, 7);
 	assert_true(out.claim.ended);
+	assert_int_equal(out.doubt, in.doubt);
 	assert_string_equal(out.verdict.cause, in.verdict.cause);
 	arena_reset(&arena);
 }

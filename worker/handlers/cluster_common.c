@@ -100,6 +100,7 @@ void details_inherit(struct details *details, const struct last_task *last)
 	details->network = last->details.network;
 	details->edge = last->details.edge;
 	details->vapp = last->details.vapp;
+	details_doubt(details, last->details.doubt);
 }
 
 int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const struct caller *caller,

@@ -68,6 +68,7 @@ static int make_entity(struct create *create, struct error *err)
 	if (vcd_entity_create(adm->ctx->vcd, adm->caller.as, adm->spec.name,
 		    claim_external_id(&adm->ctx->arena, create->req), entity, &create->urn, err)) {
 		create->urn = NULL;
+		create->in_doubt = vcd_in_doubt(adm->ctx->vcd);
 		/* Also when VCD said no: what it refused may be the read of its own task. */
 		create->entity_unknown = true;
 		return -1;
@@ -129,8 +130,10 @@ static int make_vapp(struct create *create, struct error *err)
 	if (vcd_compose(adm->ctx->vcd, adm->caller.as, adm->vdc.uuid, &compose, &uuid, &task,
 		    err) == 0) {
 		create->vapp = uuid;
+		create->in_doubt = false;
 		return 0;
 	}
+	create->in_doubt = vcd_in_doubt(adm->ctx->vcd);
 	if (error_may_retry(err->code) || err->code == ERR_CONFLICT)
 		return find_made_vapp(create, err);
 	return -1;

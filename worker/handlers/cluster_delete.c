@@ -116,6 +116,10 @@ static void set_open(struct removal *removal)
 	details_inherit(details, &removal->last);
 	if (removal->last.running && removal->last.ours)
 		details->supersedes = removal->last.task.uuid;
+	/* Somebody is at work, and nobody can tell who: its owner may have blanked the href. */
+	if (!removal->last.ours &&
+		str_ends(json_str(removal->document, "entity.status.phase", ""), ":IN_PROGRESS"))
+		details_doubt(details, vcd_now_ms(removal->ctx->vcd));
 	removal->open.text = arena_printf(arena, "Deleting cluster '%s' (%s)",
 		cluster_name_of(removal->document), details->cluster);
 }

@@ -20,6 +20,7 @@ struct create {
 	const char *vapp;	      /* uuid; NULL until made */
 	struct json_object *document; /* our entity */
 	struct json_object *winner;   /* another copy of this request was faster */
+	bool in_doubt;		      /* an entity or a vApp may appear that was not found */
 	bool entity_unknown;	      /* its POST had no answer, and VCD could not be asked since */
 	/* What it works on was made by another delivery, which may be at work right now. */
 	bool shared;

@@ -32,6 +32,7 @@ int create_find_vapp(struct create *create, struct error *err)
 	if (!str_eq(vapp.description, create->urn))
 		return 0;
 	create->vapp = uuid;
+	create->in_doubt = false;
 	return 1;
 }
 
@@ -50,8 +51,10 @@ void create_find_entity(struct create *create)
 		struct json_object *document = json_object_array_get_idx(list, i);
 
 		if (str_eq(json_str(document, "entity.status.task_href", ""),
-			    create->open.task.href))
+			    create->open.task.href)) {
 			create->urn = arena_strdup(&ctx->arena, json_str(document, "id", NULL));
+			create->in_doubt = false;
+		}
 	}
 }
 

@@ -69,6 +69,8 @@ static void hand_over(struct create *create, const char *cause)
 
 	details->cluster = create->urn;
 	details->vapp = create->vapp;
+	if (create->in_doubt)
+		details_doubt(details, vcd_now_ms(ctx->vcd));
 	details->verdict = (struct details_verdict){
 		.kind = "rollback", .step = ADMISSION_STEP, .cause = cause};
 	if (open_task_record(&create->open, ctx, &err)) {
@@ -147,7 +149,8 @@ bool create_undo(struct create *create, struct error *err)
 		return true;
 	if (create->entity_unknown)
 		create_find_entity(create);
-	if (create->urn && (undo_vapp(create) || undo_entity(create))) {
+	/* What may still appear has to be waited for. */
+	if (create->urn && (undo_vapp(create) || create->in_doubt || undo_entity(create))) {
 		if (fate == FATE_OURS)
 			hand_over(create, cause);
 		else
@@ -156,7 +159,7 @@ bool create_undo(struct create *create, struct error *err)
 		return false;
 	}
 	/* The resync looks for the entity again, as long as the task runs. */
-	if (create->entity_unknown)
+	if (create->entity_unknown || create->in_doubt)
 		error_wrap(err, "cluster '%s' was not created and is being removed", name);
 	else if (fate == FATE_OURS && !is_winners_task(create))
 		open_task_fail(&create->open, ctx,

@@ -67,11 +67,9 @@ static int act_kept(struct work *work, struct observed *seen, struct error *err)
 
 /* ---- delete ---- */
 
-static enum condition check_superseded(const struct observed *seen, struct error *why)
+enum condition check_superseded(const struct observed *seen, struct error *why)
 {
 	(void)why;
-	if (!seen->supersedes)
-		return COND_MET;
 	if (!(seen->seen & SEE_SUPERSEDED))
 		return COND_UNSEEN;
 	return seen->superseded_done ? COND_MET : COND_PENDING;

@@ -102,6 +102,7 @@ static int act_final(struct work *work, struct observed *seen, struct error *err
 
 static const struct step steps[] = {
 	{"owned", TEXT, 10, 5, SEE_MARKS, check_owned, NULL},
+	{"superseded", TEXT, 10, 5, SEE_SUPERSEDED, check_superseded, NULL},
 	{"rule", TEXT, 30, 5, SEE_RULES, check_rule, act_rule},
 	{"address", TEXT, 60, 1, 0, check_address, act_address},
 	{"final", "Updating cluster `{name}` ({id}) defined entity", 90, 1, SEE_ENTITY, check_final,

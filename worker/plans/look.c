@@ -278,39 +278,56 @@ static int look_rules(struct work *work, struct observed *seen, struct error *er
 	if (seen->edge[0] && vcd_nat_list(work->vcd, VCD_SERVICE, seen->edge, &rules, &count, err))
 		return -1;
 	observed_set_rules(seen, work->arena, rules, count, work->attempt);
+	if (seen->rule.state != EXPOSE_NONE && seen->rule.state != EXPOSE_EXTRA)
+		work->unsettled = false;
 	return 0;
 }
 
-/* A delete acts when the task it supersedes cannot act any more. */
-static int look_superseded(struct work *work, struct observed *seen, struct error *err)
+/* What that task recorded is as good as a mark, which a create may not have written yet. */
+static void take_over(struct work *work, struct observed *seen, const struct details *theirs)
+{
+	if (!str_eq(theirs->cluster, work->cluster))
+		return;
+	details_doubt(work->details, theirs->doubt);
+	if (theirs->vapp && !work->details->vapp)
+		work->details->vapp = seen->vapp_uuid = theirs->vapp;
+	if (theirs->edge && !work->details->edge)
+		work->details->edge = seen->edge = theirs->edge;
+}
+
+/* 1: the task that a delete supersedes cannot act any more; one that is gone cannot either. */
+static int superseded_ended(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_task other;
-	struct details theirs;
+	struct details theirs = {0};
 	struct error why;
 
-	seen->seen |= SEE_SUPERSEDED;
-	seen->superseded_done = true;
 	if (str_empty(work->details->supersedes))
-		return 0;
-	if (vcd_task_get(work->vcd, work->details->supersedes, &other, err)) {
-		seen->seen &= ~(unsigned)SEE_SUPERSEDED;
-		return error_may_retry(err->code) ? -1 : 0;
-	}
-	if (details_decode(&theirs, work->arena, work->config->deployment, other.details, &why) !=
+		return 1;
+	if (vcd_task_get(work->vcd, work->details->supersedes, &other, err))
+		return error_may_retry(err->code) ? -1 : err->code == ERR_GONE;
+	if (details_decode(&theirs, work->arena, work->config->deployment, other.details, &why) ==
 		1)
-		theirs = details_new("", OPERATION_CREATE, "");
-	/* What that task recorded is as good as a mark, which a create may not have written yet. */
-	if (theirs.vapp && !work->details->vapp && str_eq(theirs.cluster, work->cluster)) {
-		work->details->vapp = theirs.vapp;
-		seen->vapp_uuid = theirs.vapp;
-	}
-	if (theirs.edge && !work->details->edge && str_eq(theirs.cluster, work->cluster)) {
-		work->details->edge = theirs.edge;
-		seen->edge = theirs.edge;
-	}
-	seen->superseded_done =
-		task_is_final(&other) || theirs.claim.ended ||
-		vcd_now_ms(work->vcd) - work->task.start_ms >= work->config->timing_delete_wait;
+		take_over(work, seen, &theirs);
+	return task_is_final(&other) || theirs.claim.ended;
+}
+
+/*
+ * Who removes acts when nobody else does, and when what somebody has sent for would have appeared.
+ * A task that neither ends nor says that its pass is over is waited for as long.
+ */
+static int look_superseded(struct work *work, struct observed *seen, struct error *err)
+{
+	int64_t wait_ms = work->config->timing_delete_wait;
+	int ended = superseded_ended(work, seen, err);
+	int64_t now;
+
+	if (ended < 0)
+		return -1;
+	now = vcd_now_ms(work->vcd);
+	seen->superseded_done = (ended || now - work->task.start_ms >= wait_ms) &&
+				now - work->details->doubt >= wait_ms;
+	seen->seen |= SEE_SUPERSEDED;
 	return 0;
 }
 

@@ -17,7 +17,7 @@ enum {
 	SEE_ENTITY = 2,	     /* one call, one more when it names another task */
 	SEE_MARKS = 4,	     /* whose the vApp is: its SYSTEM metadata, unless our records tell */
 	SEE_RULES = 8,	     /* NAT rules of the edge */
-	SEE_SUPERSEDED = 16, /* the task a delete supersedes */
+	SEE_SUPERSEDED = 16, /* the task a delete supersedes, and what may still appear */
 };
 
 enum vapp_state {
@@ -85,7 +85,7 @@ struct observed {
 	const char *external; /* address of the settled rule; "" */
 
 	/* SEE_SUPERSEDED */
-	bool superseded_done; /* final, its pass ended, or waited for long enough */
+	bool superseded_done; /* nothing of it is under way, or was waited for long enough */
 
 	/* Done in this pass; VCD need not be asked again. */
 	bool marks_written, data_written, undeployed, resolved, superseded_ended;

@@ -20,6 +20,7 @@ struct work {
 	int64_t task_ms;      /* clock_ms() of that */
 	struct details
 		*details;    /* its record; acts may add vapp and edge, the next write keeps them */
+	bool unsettled;	     /* a NAT rule was sent for that nobody has seen or refused yet */
 	const char *cluster; /* entity URN */
 	const char *org_urn;
 	int64_t mutate_until_ms;	  /* clock_ms() after which VCD is not changed any more */
@@ -40,6 +41,9 @@ extern const struct plan plan_cluster_create;
 extern const struct plan plan_cluster_unexpose;
 extern const struct plan plan_cluster_delete;
 extern const struct plan plan_cluster_failed;
+
+/* Can nothing of an earlier operation, or of this one, appear any more? For plans that remove. */
+enum condition check_superseded(const struct observed *seen, struct error *why);
 
 /* Reads from VCD what is not seen yet of `needs`: the engine's look. */
 int observed_look(

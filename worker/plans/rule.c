@@ -32,6 +32,29 @@ static int rule_wait(struct work *work, struct observed *seen, const char *task,
 	return vcd_task_wait(work->vcd, task, TASK_WAIT_MS, what, err);
 }
 
+static int await_made(struct work *work, struct observed *seen, struct error *err)
+{
+	int failed = rule_wait(
+		work, seen, STEAL(seen->rule_making), "Exposing the cluster by a NAT rule", err);
+
+	if (failed && !error_may_retry(err->code))
+		work->unsettled = false;
+	return failed;
+}
+
+/* Another one may be under way, of which this one's fate tells nothing. */
+static int send_rule(struct work *work, struct observed *seen, const struct vcd_nat_rule *rule,
+	struct error *err)
+{
+	int failed;
+
+	if (work->unsettled)
+		details_doubt(work->details, vcd_now_ms(work->vcd));
+	failed = vcd_nat_create(work->vcd, VCD_SERVICE, seen->edge, rule, &seen->rule_making, err);
+	work->unsettled = !failed || vcd_in_doubt(work->vcd);
+	return failed;
+}
+
 int work_rule_create(
 	struct work *work, struct observed *seen, const char *address, struct error *err)
 {
@@ -46,8 +69,7 @@ int work_rule_create(
 	struct vcd_edge edge = {0};
 
 	if (seen->rule_making)
-		return rule_wait(work, seen, STEAL(seen->rule_making),
-			"Exposing the cluster by a NAT rule", err);
+		return await_made(work, seen, err);
 	if (vcd_edge_get(work->vcd, VCD_SERVICE, seen->edge, &edge, err))
 		return -1;
 	if (!address[0] && choose_address(work, seen, &edge, &rule.external, err))
@@ -56,7 +78,7 @@ int work_rule_create(
 		    KUBE_API_PORT, &rule.profile_id, err))
 		return -1;
 	seen->seen &= ~(unsigned)SEE_RULES;
-	if (vcd_nat_create(work->vcd, VCD_SERVICE, seen->edge, &rule, &seen->rule_making, err))
+	if (send_rule(work, seen, &rule, err))
 		return -1;
 	return work_pause(work, err);
 }

@@ -79,6 +79,7 @@ void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mut
 	vcd->moved_ms = clock_ms();
 	vcd->stood_still = false;
 	vcd->calls = 0;
+	vcd->in_doubt = false;
 	vcd->fault = (struct vcd_fault){.minor = "", .message = ""};
 }
 
@@ -90,6 +91,11 @@ struct arena *vcd_arena(struct vcd *vcd)
 int vcd_calls(const struct vcd *vcd)
 {
 	return vcd->calls;
+}
+
+bool vcd_in_doubt(const struct vcd *vcd)
+{
+	return vcd->in_doubt;
 }
 
 int64_t vcd_now_ms(const struct vcd *vcd)
@@ -189,6 +195,17 @@ static void log_exchange(const struct vcd *vcd, const struct http_request *reque
 		LOG_STR("failure", failure ? failure->msg : ""));
 }
 
+static bool is_write(const char *method)
+{
+	return strcmp(method, "GET") != 0;
+}
+
+/* 502 and 504 are a proxy's words about an answer that it did not get. */
+static bool is_answer(int status)
+{
+	return status != 502 && status != 504;
+}
+
 /* Milliseconds the next call may take; 0 when it must not start. */
 static int64_t time_for(struct vcd *vcd, const char *method)
 {
@@ -196,7 +213,7 @@ static int64_t time_for(struct vcd *vcd, const char *method)
 	int64_t left = vcd->end_ms - now;
 
 	note_moved(vcd);
-	if (strcmp(method, "GET") != 0 && (now >= vcd->mutate_until_ms || vcd->stood_still))
+	if (is_write(method) && (now >= vcd->mutate_until_ms || vcd->stood_still))
 		return 0;
 	if (left > vcd->config->timing_vcd_call)
 		left = vcd->config->timing_vcd_call;
@@ -209,7 +226,7 @@ static void tell_watch(
 	const struct vcd_watch *watch = session_watch(vcd->shared);
 
 	if (watch->call)
-		watch->call(watch->data, code, status, strcmp(method, "GET") != 0, ms);
+		watch->call(watch->data, code, status, is_write(method), ms);
 }
 
 int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request, const char *what,
@@ -217,8 +234,10 @@ int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request
 {
 	int64_t time_ms = time_for(vcd, request->method);
 	int64_t start_ms = clock_ms();
+	bool write = is_write(request->method);
 
 	assert(vcd->arena);
+	vcd->in_doubt = vcd->in_doubt && !write;
 	vcd->fault = (struct vcd_fault){.minor = "", .message = ""};
 	*out = (struct http_response){0};
 	request->url = vcd_url(vcd, path, what, err);
@@ -232,10 +251,12 @@ int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request
 	if (http_perform(vcd->http, vcd->arena, request, out, err) < 0) {
 		log_exchange(vcd, request, out, err);
 		tell_watch(vcd, request->method, err->code, 0, clock_ms() - start_ms);
+		vcd->in_doubt |= write;
 		/* A certificate that expired or an endless answer is no decision of VCD's. */
 		err->code = ERR_TRANSIENT;
 		return error_wrap(err, "%s", what);
 	}
+	vcd->in_doubt |= write && !is_answer(out->status);
 	fault_read(vcd, out);
 	log_exchange(vcd, request, out, NULL);
 	tell_watch(vcd, request->method, vcd->fault.code, out->status, clock_ms() - start_ms);

@@ -76,6 +76,8 @@ void vcd_free(struct vcd **vcd);
 void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms);
 struct arena *vcd_arena(struct vcd *vcd);
 int vcd_calls(const struct vcd *vcd); /* HTTP requests sent since vcd_begin */
+/* The latest call that changes something had no answer of VCD: it may still take effect. */
+bool vcd_in_doubt(const struct vcd *vcd);
 /* VCD's clock: the Date of the latest answer, ms since 1970; 0 before any answer. */
 int64_t vcd_now_ms(const struct vcd *vcd);
 const char *vcd_host(const struct vcd *vcd); /* "host:port", for building hrefs */
