@@ -10,7 +10,7 @@ import pytest
 from life import AGENT, STEPS, Life
 
 # Nothing is remembered between requests, so each makes all its calls; nobody searches beside it.
-BOX = {"timing": {"cache": 0}, "resync": False}
+BOX = {"timing": {"cache": 0, "delete_wait": 5}, "resync": False}
 UNAVAILABLE = {"status": 503}
 RESET = {"reset": True}
 BUSY = {"status": 400, "minor": "BUSY_ENTITY", "message": "The entity is busy.", "writes": True}
