@@ -57,5 +57,5 @@ def sweep(request, logs):
 
 
 def pytest_terminal_summary(terminalreporter):
-    for name, count in FIGURES.items():
-        terminalreporter.write_line(f"{count:6} {name}")
+    for name, figure in FIGURES.items():
+        terminalreporter.write_line(f"{name}: {figure}")

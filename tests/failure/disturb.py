@@ -22,6 +22,9 @@ TIMING = {"resync": 1}
 STILL_S = 0.3
 HELD_S = 40
 REST_S = 60
+# Which of many points are tried. CSE_FAILURE_FULL=1 tries them all; CSE_FAILURE_SEED repeats a choice.
+FULL = bool(os.environ.get("CSE_FAILURE_FULL"))
+SEED = int(os.environ.get("CSE_FAILURE_SEED") or random.SystemRandom().randrange(10 ** 6))
 
 
 class Patient(Life):
@@ -111,6 +114,15 @@ class Tally:
         with self.lock:
             self.slowest = max(self.slowest, (seconds, point))
 
+    def report(self, tried, *wanted):
+        """The figures, once it is sure that something was tried: of each wanted count there must be at
+        least one for three points, since a disturbance that hits nothing proves nothing."""
+        least = max(1, len(tried) // 3)
+        for name in wanted:
+            assert self.counts.get(name, 0) >= least, f"{name} less than {least}: {self} (seed {SEED})"
+        seed = "all" if FULL else f"CSE_FAILURE_SEED={SEED}"
+        return f"{len(tried)} points ({seed}), {self}, all checked"
+
     def __str__(self):
         counts = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in self.counts.items())
         seconds, point = self.slowest
@@ -118,12 +130,14 @@ class Tally:
 
 
 def chosen(points, share, title):
-    """All points when CSE_FAILURE_FULL is set, else `share` of them; the seed is printed."""
-    if os.environ.get("CSE_FAILURE_FULL") or share >= len(points):
+    """All points when CSE_FAILURE_FULL is set; else `share` of them, spread over all: one by chance out
+    of each of so many stretches, so that the points beyond the last call cannot be most of them."""
+    if FULL or share >= len(points):
         return points
-    seed = int(os.environ.get("CSE_FAILURE_SEED") or random.SystemRandom().randrange(10 ** 6))
-    print(f"{title}: {share} of {len(points)} points, CSE_FAILURE_SEED={seed}")
-    return random.Random(seed).sample(points, share)
+    print(f"{title}: {share} of {len(points)} points, CSE_FAILURE_SEED={SEED}")
+    dice = random.Random(f"{SEED} {title}")
+    ends = [len(points) * i // share for i in range(share + 1)]
+    return [points[dice.randrange(*stretch)] for stretch in zip(ends, ends[1:])]
 
 
 def running(box):
