@@ -30,8 +30,10 @@ struct pass {
 	struct observed seen;
 	const struct operation_message *message;
 	bool redelivered;
-	bool claimed; /* our claim was written */
-	bool lost;    /* another delivery goes on with this operation: nothing more from here */
+	bool claimed;	    /* our claim was written… */
+	int64_t claimed_ms; /* …then, by clock_ms() */
+	bool confirmed;	    /* the entity was asked since, see claim_confirm() */
+	bool lost; /* another delivery goes on with this operation: nothing more from here */
 	int64_t lag_ms;
 	struct pass_result *out;
 };
@@ -132,9 +134,11 @@ static int claim_confirm(struct pass *pass, struct error *err)
 
 	if (pass->details.op == OPERATION_DELETE || pass->details.verdict.kind)
 		return 0;
-	seen->seen &= ~(unsigned)SEE_ENTITY;
+	if (seen->document_ms <= pass->claimed_ms)
+		seen->seen &= ~(unsigned)SEE_ENTITY;
 	if (observed_look(&pass->work, seen, SEE_ENTITY, err))
 		return -1;
+	pass->confirmed = true;
 	if (seen->entity_absent)
 		return error_set(err, ERR_CONFLICT, "The cluster's entity was deleted");
 	if (seen->stronger[0])
@@ -155,10 +159,13 @@ static int pass_claim(struct work *work, const struct step *step, struct error *
 	slot_set_step(work->ctx, step->name);
 	if (clock_ms() >= work->mutate_until_ms)
 		return 1;
-	if (pass->claimed)
-		return 0;
-	status = pass_write(pass, false, pass_text(pass, step->text), step->percent, err);
-	return status ? status : claim_confirm(pass, err);
+	if (!pass->claimed) {
+		status = pass_write(pass, false, pass_text(pass, step->text), step->percent, err);
+		if (status)
+			return status;
+		pass->claimed_ms = clock_ms();
+	}
+	return pass->confirmed || step->needs & STEP_HARMLESS ? 0 : claim_confirm(pass, err);
 }
 
 static void pass_again(struct pass *pass, int64_t attempt, int64_t delay_ms)

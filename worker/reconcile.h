@@ -20,12 +20,18 @@ enum condition {
 	COND_FAILED, /* will never be met; the check says why */
 };
 
+/*
+ * Beside the needs of a step: its act fails beside a delete that has begun, or what it does goes
+ * with the vApp. So nobody need ask before it whether the operation is still wanted.
+ */
+enum { STEP_HARMLESS = 1 << 30 };
+
 struct step {
 	const char *name; /* one word, for records and logs */
 	const char *text; /* the task's text while the operation stands here, see text_expand() */
 	int percent;
 	int wait_s;	/* what VCD or the guests usually need here; 0: another pass at once */
-	unsigned needs; /* SEE_ bits the check may want */
+	unsigned needs; /* SEE_ bits the check may want, and STEP_HARMLESS */
 	enum condition (*check)(const struct observed *seen, struct error *why);
 	/*
 	 * 0: done or under way, look again now (it cleared the SEE_ bits of what it changed); 1:

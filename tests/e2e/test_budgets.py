@@ -7,9 +7,7 @@ from bodies import cluster_body
 
 CLOUD = {"fast": False}
 SLACK_MS = 15_000  # above what the cloud itself takes
-# Among them what failures need: each pass that acts asks the entity once after its claim (four passes of a
-# create, one of the others), and a change looks for copies of itself.
-CREATE_CALLS, OTHER_CALLS = 64, 22
+CREATE_CALLS, OTHER_CALLS = 60, 20
 
 
 @pytest.fixture(scope="module")
