@@ -21,8 +21,8 @@ enum condition {
 };
 
 /*
- * Beside the needs of a step: its act fails beside a delete that has begun, or what it does goes
- * with the vApp. So nobody need ask before it whether the operation is still wanted.
+ * Beside the needs of a step: what its act does is right whatever becomes of the operation, so
+ * nobody need ask before it whether the operation is still wanted.
  */
 enum { STEP_HARMLESS = 1 << 30 };
 

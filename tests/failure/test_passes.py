@@ -161,8 +161,10 @@ def test_c04_the_phase_is_a_verdict_too(box):
 
 
 def test_c08_of_two_chains_that_only_wait_one_ends(box):
-    """And the other shows that it lives, so that nobody revives it."""
-    box.vcd.set_option(boot_ms=5000)
+    """And the other shows that it lives, so that nobody revives it. Two that show it at one moment may
+    both go on, until the next time.
+    """
+    box.vcd.set_option(boot_ms=10000)
     urn, href = start(box, "c08")
     wait_until(lambda: box.alice.task(href).percent >= 50, pause_s=LOOK_S, what="the boot")
     stop_passes(box)
@@ -176,13 +178,16 @@ def test_c08_of_two_chains_that_only_wait_one_ends(box):
     box.broker.on_publish = note
     box.broker.release()
     claimed = record(box, href)["claim"]["at"]
-    for _ in range(2):
+    chains = []
+    while not chains or chains[-1] > 1:
+        assert len(chains) < 5, f"{chains} chains after each sign of life"
         wait_until(lambda: record(box, href)["claim"]["at"] != claimed, pause_s=LOOK_S, what="a sign of life")
         claimed = record(box, href)["claim"]["at"]
-    assert len(set(passes)) < len(passes), "there never were two chains"
-    passes.clear()
-    box.broker.wait(lambda: len(passes) > 4, what="more passes")
-    assert len(set(passes)) == len(passes), passes
+        assert chains or len(set(passes)) < len(passes), "there never were two chains"
+        passes.clear()
+        box.broker.wait(lambda: len(passes) > 4, what="more passes")
+        chains.append(max(passes.count(number) for number in passes))
+    box.vcd.set_option(boot_ms=5)
     assert "revivals" not in record(box, href)
     assert box.wait_task(href).status == "success"
     delete(box, urn)

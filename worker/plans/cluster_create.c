@@ -236,7 +236,7 @@ static const struct step steps[] = {
 		act_control_plane},
 	{"workers-data", TEXT_NODES, 35, 0, 0, check_workers, act_workers},
 	{"read-back", TEXT_NODES, 40, 1, 0, check_read_back, NULL},
-	{"power-on", TEXT_INIT, 50, 15, STEP_HARMLESS, check_power, act_power},
+	{"power-on", TEXT_INIT, 50, 15, 0, check_power, act_power},
 	{"boot", TEXT_INIT, 50, 15, 0, check_boot, NULL},
 	{"init", TEXT_INIT, 50, 5, 0, check_init, NULL},
 	{"cni", "Installing the network of cluster '{name}' ({id})", 65, 5, 0, check_cni, NULL},
