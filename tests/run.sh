@@ -4,9 +4,13 @@
 # its last line how many passed, failed and were skipped.
 #
 #   tests/run.sh              everything
-#   tests/run.sh STAGE...     some of: lint build release fuzz unit failure e2e tsan
+#   tests/run.sh STAGE...     some of: lint build release fuzz unit failure e2e tsan long
+#
+# Stage `long`, which is not part of everything, tries all points of the failure matrices instead of a
+# share, and runs what needs a quiet machine or many minutes.
 #
 # FUZZ_SECONDS=20             how long each fuzz target runs
+# CSE_KILL_POINTS=9           how many commands of the nodes' bootstrap are cut; stage long: 30
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -106,7 +110,7 @@ run_lint() {
 
 # Unit tests, the simulator's own tests and those against a real broker.
 run_unit() {
-	with_broker ctest --preset dev --output-junit "$logs/ctest.xml" >"$logs/ctest.log" 2>&1 ||
+	with_broker ctest --preset dev -LE long --output-junit "$logs/ctest.xml" >"$logs/ctest.log" 2>&1 ||
 		grep -A 40 -E '^\[  FAILED|\*\*\*' "$logs/ctest.log" | tail -n 80 || true
 	count "unit, simulator, broker tests" "$logs/ctest.xml"
 }
@@ -124,6 +128,17 @@ run_fuzz() {
 	done
 }
 
+run_long() {
+	export CSE_FAILURE_FULL=1 CSE_MATRIX=full CSE_KILL_POINTS=30
+	ctest --preset dev -L long --timeout 1800 --output-junit "$logs/long-unit.xml" \
+		>"$logs/long-unit.log" 2>&1 || tail -n 80 "$logs/long-unit.log"
+	count "cut bootstraps" "$logs/long-unit.xml"
+	run_failure
+	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/long "$python" -m pytest -p no:cacheprovider -q tests/e2e \
+		-m long --junitxml "$logs/long.xml" >"$logs/long.log" 2>&1 || tail -n 80 "$logs/long.log"
+	count "long end-to-end tests" "$logs/long.xml"
+}
+
 # What runs in many threads, once more under the thread sanitizer.
 run_tsan() {
 	check "build tsan" build tsan cse-worker vcdsim test_broker_amqp test_broker_requests || return 0
@@ -137,14 +152,14 @@ run_tsan() {
 # The worker beside a broker that fails as the tests decide.
 run_failure() {
 	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/failure "$python" -m pytest -p no:cacheprovider -q \
-		tests/failure --junitxml "$logs/failure.xml" >"$logs/failure.log" 2>&1 ||
+		tests/failure --durations 15 --junitxml "$logs/failure.xml" >"$logs/failure.log" 2>&1 ||
 		tail -n 80 "$logs/failure.log"
 	count "failure tests" "$logs/failure.xml"
 }
 
 run_e2e() {
 	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/e2e "$python" -m pytest -p no:cacheprovider -q tests/e2e \
-		--junitxml "$logs/e2e.xml" >"$logs/e2e.log" 2>&1 || tail -n 80 "$logs/e2e.log"
+		-m "not long" --durations 15 --junitxml "$logs/e2e.xml" >"$logs/e2e.log" 2>&1 || tail -n 80 "$logs/e2e.log"
 	count "end-to-end tests" "$logs/e2e.xml"
 }
 
@@ -159,6 +174,7 @@ check_sanitizers() {
 }
 
 export PYTHONDONTWRITEBYTECODE=1
+export CSE_KILL_POINTS=${CSE_KILL_POINTS:-9}
 rm -rf "$logs"
 mkdir -p "$logs/sanitizer" "$logs/e2e"
 export ASAN_OPTIONS=log_path=$logs/sanitizer/asan
@@ -168,7 +184,7 @@ export UBSAN_OPTIONS=log_path=$logs/sanitizer/ubsan:print_stacktrace=1
 deploy/packages.sh build test
 has lint && run_lint
 built=no
-if has build || has unit || has failure || has e2e || has tsan; then
+if has build || has unit || has failure || has e2e || has tsan || has long; then
 	check "build dev" build dev && built=yes
 fi
 has release && { check "build release" build release || true; }
@@ -178,9 +194,11 @@ if [ "$built" = yes ]; then
 	has failure && run_failure
 	has e2e && run_e2e
 	has tsan && run_tsan
+	has long && run_long
 	check "memory checks" check_sanitizers || true
 fi
 
+echo "in $((SECONDS / 60)) min $((SECONDS % 60)) s"
 if [ "$skipped" -gt 0 ]; then
 	echo "$passed passed, $failed failed, $skipped skipped"
 else

@@ -13,6 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy"))
 from cloud import Broker, Cloud  # noqa: E402  (needs the path above)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes long, or a quiet machine: stage `long` of tests/run.sh")
+
+
 @pytest.fixture(scope="session")
 def logs():
     folder = os.environ.get("CSE_LOGS") or tempfile.mkdtemp(prefix="cse-e2e-")

@@ -200,6 +200,7 @@ def test_a_forged_entity_reaches_nobody_else(cloud, alice, victim, names):
     assert not touched(cloud, ids)
 
 
+@pytest.mark.long
 def test_a_forged_entity_in_the_middle_of_a_create(cloud, alice, victim):
     entity, ids = victim
     before = cloud.vcd.state()
@@ -217,6 +218,7 @@ def test_a_forged_entity_in_the_middle_of_a_create(cloud, alice, victim):
     assert not touched(cloud, ids)
 
 
+@pytest.mark.long
 def test_a_running_task_of_another_org_goes_on(cloud, alice, dave):
     before = cloud.vcd.state()
     mine = do(alice, "POST", CREATE, cluster_body("mine"))

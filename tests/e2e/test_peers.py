@@ -49,6 +49,7 @@ def test_broker_restart(peers, broker, victim):
     peers.check_consuming()
 
 
+@pytest.mark.long
 def test_broker_killed(peers, broker, victim):
     broker.signal(signal.SIGKILL)
     wait_until(lambda: victim.events("broker.lost"), what="the loss")
@@ -58,6 +59,7 @@ def test_broker_killed(peers, broker, victim):
     peers.check_consuming()
 
 
+@pytest.mark.long
 def test_broker_paused(peers, broker, worker, victim):
     lost = len(worker.events("broker.lost"))
     broker.signal(signal.SIGSTOP)
@@ -90,6 +92,7 @@ def test_queues_deleted(peers, broker, worker, victim):
     connection.close()
 
 
+@pytest.mark.long
 def test_consumer_cancelled(peers, worker, victim):
     before = len(worker.events("broker.lost"))
     peers.amqp.inject(BASIC_CANCEL)
@@ -99,6 +102,7 @@ def test_consumer_cancelled(peers, worker, victim):
     peers.check_consuming()
 
 
+@pytest.mark.long
 def test_memory_alarm(peers, broker, worker, victim):
     """Messages no worker knows sleep on the longest rung: each time, that is a publish to be confirmed."""
     connection = broker.connect()
@@ -120,6 +124,7 @@ def test_memory_alarm(peers, broker, worker, victim):
     connection.close()
 
 
+@pytest.mark.long
 def test_half_open_connection(peers, worker, victim):
     lost = len(worker.events("broker.lost"))
     second = peers.add_victim()
@@ -179,6 +184,7 @@ TROUBLES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_vcd(peers, worker, trouble):
     lost = len(worker.events("broker.lost"))
@@ -250,6 +256,7 @@ def close_connections(peers):
 BETWEEN = [expire_sessions, lose_vcd, expire_certificate, delete_rungs, close_connections]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trouble", BETWEEN)
 def test_an_operation_goes_on(peers, trouble):
     """Trouble in the middle of a create: it is not given up, and nothing is made twice."""
@@ -304,6 +311,7 @@ def slow_resolver(peers):
     return start
 
 
+@pytest.mark.long
 def test_vcd_name_that_never_resolves(peers, worker, slow_resolver):
     peers.settle()
     peers.check_end(worker)  # all requests are for the other one
@@ -320,6 +328,7 @@ def test_vcd_name_that_never_resolves(peers, worker, slow_resolver):
         peers.add_victim()
 
 
+@pytest.mark.long
 def test_broker_name_that_never_resolves(peers, slow_resolver):
     stuck = slow_resolver("broker-unresolved", {"drain": DRAIN_S}, broker={"hosts": ["broker.never.example"]})
     wait_until(lambda: stuck.events("worker.started"), what="the start")
@@ -346,6 +355,7 @@ def reconnect(peers, worker, count):
     peers.settle(FLAT_THREADS, 1)
 
 
+@pytest.mark.long
 def test_many_reconnects_leave_nothing(peers):
     """What a memory checker keeps of freed memory would hide, or show, what is not there."""
     for worker in list(peers.workers):
