@@ -6,8 +6,8 @@
  *
  * It is the only thing an operation remembers that cannot be read from VCD again. `wanted` never
  * changes after the task was made; verdict, revivals and doubt are carried forward by every write.
- *If you add a member: extend the table in details.c, keep the line under the limit, keep older
- *lines readable.
+ * If you add a member: extend the table in details.c, keep the line under the limit, keep older
+ * lines readable.
  */
 #ifndef WORKER_DETAILS_H
 #define WORKER_DETAILS_H
