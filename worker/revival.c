@@ -100,15 +100,29 @@ static int record_revival(struct revived *revived, struct error *err)
 	return task_record_write(work, work->task.operation, -1, err);
 }
 
-/* Nothing was sent, so nothing counts against the operation; the claim says when to try again. */
+/*
+ * Nothing was sent, so nothing counts against the operation; the claim says when to try again. The
+ * usual handle ends every call once the broker's connection is dead, which it mostly is here.
+ */
 static void take_back_revival(struct revived *revived, int64_t revivals)
 {
 	struct work *work = &revived->work;
+	struct vcd *usual = work->vcd;
 	struct error err;
+	int status;
 
+	work->vcd = vcd_new(work->ctx->shared->vcd, NULL, NULL);
+	vcd_begin(work->vcd, work->arena, clock_ms() + work->config->timing_vcd_call,
+		work->mutate_until_ms);
+	/* The message may have arrived all the same, and its pass has the say then. */
+	status = task_record_read(work, &err);
 	revived->details.revivals = revivals;
-	if (task_record_write(work, work->task.operation, -1, &err) < 0)
+	if (status == 0)
+		status = task_record_write(work, work->task.operation, -1, &err);
+	if (status < 0)
 		log_event(LOG_WARN, "resync.not_taken_back", LOG_STR("reason", err.msg));
+	vcd_free(&work->vcd);
+	work->vcd = usual;
 }
 
 static int send_pass(struct revived *revived, struct error *err)

@@ -107,6 +107,10 @@ class Refused(Exception):
         self.error, self.text = error, text
 
 
+class Dropped(Exception):
+    """The connection dies instead of an answer."""
+
+
 class Broker:
     """Everything a test may ask is below "for tests"; all of it is thread-safe."""
 
@@ -364,6 +368,9 @@ class Broker:
                 answer.update(getattr(self, "_op_" + frame["op"])(connection, frame) or {})
             except Refused as refused:
                 answer.update(error=refused.error, text=refused.text)
+            except Dropped:
+                self._drop(connection)
+                return
             if frame["op"] != "ack":
                 connection.send(answer)
             if frame["op"] in ("consume", "ack") and connection.queue:

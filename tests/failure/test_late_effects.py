@@ -7,7 +7,7 @@ The simulator holds a call before its effect; VCD's clock is moved on instead of
 import json
 
 import pytest
-from broker import Refused
+from broker import Dropped, Refused
 from cloud import wait_until
 from life import AGENT, Life, difference
 
@@ -154,9 +154,10 @@ def test_a_refused_create_waits_for_what_may_still_appear(box, path, kind):
     assert box.vcd.state() == life.before, difference(json.loads(life.before), life.state())
 
 
-def test_c13_a_pass_that_was_never_sent_counts_for_nothing(box):
+@pytest.mark.parametrize("failure", [Refused("gone", "no room"), Dropped()], ids=["refused", "dropped"])
+def test_c13_a_pass_that_was_never_sent_counts_for_nothing(box, failure):
     """While the broker takes no messages the resync cannot send any: no operation is given up for that."""
-    life = Life(box, "unsent")
+    life = Life(box, f"unsent-{type(failure).__name__.lower()}")
     box.broker.on_publish = lambda message: [] if message.json["pass"] >= 3 else [message]
     create = life.accepted("create", life.send("create"))
     box.broker.wait(lambda: any(m.json["pass"] >= 3 for m in box.broker.published if life.id == m.json.get("cluster")), what="pass 3")
@@ -165,7 +166,7 @@ def test_c13_a_pass_that_was_never_sent_counts_for_nothing(box):
 
     def refuse(message):
         refused.append(message)
-        raise Refused("gone", "no room")
+        raise failure
     box.broker.on_publish = refuse
     for tries in range(1, 5):
         box.vcd.set_option(clock_ahead_s=GONE_S * tries)
