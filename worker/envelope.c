@@ -102,6 +102,9 @@ static int read_http(
 		need_text(http, "method", 16, &request->method, arena, err) ||
 		need_text(http, "requestUri", PATH_MAX_BYTES, &request->path, arena, err))
 		return -1;
+	/* It is the key against duplicates: an empty one would be everybody's. */
+	if (str_empty(request->id))
+		return error_set(err, ERR_INVALID, "id is empty");
 	if (!json_object_is_type(headers, json_type_object))
 		return error_set(err, ERR_INVALID, "headers must be an object");
 	if (take_text(http, "body", &out->body64, arena, err) ||

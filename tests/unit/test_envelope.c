@@ -70,6 +70,7 @@ static void what_is_no_request_is_refused(void **state)
 {
 	static const char *const bad[] = {"", "{", "{}", "[]", "[1]", "[null]", "\"x\"",
 		"[{\"method\":\"GET\",\"requestUri\":\"/\",\"headers\":{}}]",
+		"[{\"id\":\"\",\"method\":\"GET\",\"requestUri\":\"/\",\"headers\":{}}]",
 		"[{\"id\":7,\"method\":\"GET\",\"requestUri\":\"/\",\"headers\":{}}]",
 		"[{\"id\":\"i\",\"requestUri\":\"/\",\"headers\":{}}]",
 		"[{\"id\":\"i\",\"method\":\"GET\",\"headers\":{}}]",
