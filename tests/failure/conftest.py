@@ -16,6 +16,10 @@ from box import Box  # noqa: E402  (needs the paths above)
 from sweep import Sweep  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes long, or a quiet machine: stage `long` of tests/run.sh")
+
+
 @pytest.fixture(scope="session")
 def logs():
     folder = os.environ.get("CSE_LOGS") or tempfile.mkdtemp(prefix="cse-failure-")
