@@ -307,6 +307,7 @@ def test_a_secret_file_that_is_empty(check):
 
 # The admin port.
 
+@pytest.mark.long
 def test_admin_port(check):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -71,6 +71,7 @@ def test_a_refusal_that_stays_is_rolled_back(cloud, alice):
     assert task.status == "error" and "power-on" in task.error and CAUSE in task.error, task
 
 
+@pytest.mark.long
 def test_a_task_that_cannot_be_written_is_ended_later(cloud, alice):
     cluster, task = create(alice, "unwritten")
     succeed(alice, task)
@@ -82,6 +83,7 @@ def test_a_task_that_cannot_be_written_is_ended_later(cloud, alice):
     succeed(alice, task)
 
 
+@pytest.mark.long
 def test_an_undo_that_fails_is_finished_later(cloud, alice):
     cloud.vcd.fail(agent=AGENT, method="POST", path="*/power/action/powerOn", times=0,
                    status=400, minor="BAD_REQUEST", message=CAUSE)

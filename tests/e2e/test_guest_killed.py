@@ -8,6 +8,7 @@ import json
 import os
 import random
 
+import pytest
 from bodies import cluster_body
 from cloud import wait_until
 
@@ -78,6 +79,7 @@ def check_nodes(cloud, cluster, wanted):
     assert ready == wanted
 
 
+@pytest.mark.long
 def test_clusters_come_up_although_their_guests_crash(cloud):
     print(f"CSE_KILL_SEED={SEED}, {CLUSTERS} clusters")
     with concurrent.futures.ThreadPoolExecutor(CLUSTERS) as pool:

@@ -138,6 +138,7 @@ def chosen(points, full):
             yield point, "unavailable"
 
 
+@pytest.mark.long
 def test_a_lasting_failure(sweep, points):
     found = []
 

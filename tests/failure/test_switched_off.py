@@ -26,6 +26,7 @@ def switch_off(box, vapp, prefix):
     wait_until(lambda: machine(box, vapp, prefix)["status"] != "POWERED_ON", what="the VM to be off")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prefix", ["mstr-", "node-"], ids=["control_plane", "worker"])
 @pytest.mark.parametrize("late", [False, True], ids=["while_it_boots", "when_the_secrets_are_gone"])
 def test_a_node_switched_off_in_a_create_comes_back(box, prefix, late):
