@@ -6,6 +6,7 @@ import pytest
 from bodies import cluster_body
 
 CLOUD = {"fast": False}
+pytestmark = pytest.mark.long  # its limits leave no room for work beside it
 SLACK_MS = 15_000  # above what the cloud itself takes
 CREATE_CALLS, OTHER_CALLS = 60, 20
 
