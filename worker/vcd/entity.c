@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { ENTITY_PAGE = 128 };
+
 #define ENTITY_LIST "/cloudapi/1.0.0/entities/types/cse/nativeCluster/1.0.0"
 
 static const char *entity_path(struct vcd *vcd, const char *urn, const char *rest)
@@ -111,19 +113,10 @@ int vcd_entity_delete(struct vcd *vcd, struct vcd_as as, const char *urn, struct
 int vcd_entity_find(struct vcd *vcd, struct vcd_as as, const char *key, const char *value,
 	struct json_object **values, struct error *err)
 {
-	CLEANUP(json_release)
-	struct json_object *page = NULL;
 	struct arena *arena = vcd_arena(vcd);
-	const char *path = arena_printf(arena, ENTITY_LIST "?page=1&pageSize=128&sortAsc=name&%s",
-		query_filter(arena, filter_term(arena, key, value)));
-	const char *what = arena_printf(arena, "entities with %s %s: find", key, value);
-	struct json_object *found;
+	const char *filter = query_filter(arena, filter_term(arena, key, value));
 
-	if (vcd_json(vcd, as, "GET", path, NULL, what, NULL, &page, err) < 0)
-		return -1;
-	found = json_at(page, "values");
-	if (!json_object_is_type(found, json_type_array))
-		return error_set(err, ERR_TRANSIENT, "%s: the answer holds no list", what);
-	*values = json_object_get(found);
-	return 0;
+	return list_pages(vcd, as, ENTITY_LIST, arena_printf(arena, "sortAsc=name&%s", filter),
+		ENTITY_PAGE, arena_printf(arena, "entities with %s %s: find", key, value), values,
+		err);
 }

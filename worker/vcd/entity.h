@@ -35,8 +35,8 @@ int vcd_entity_delete(
 
 /*
  * GET …/entities/types/cse/nativeCluster/1.0.0?filter=…: key is a first-level key or a dotted path,
- * value is escaped here. *values is an array of documents (first page, 128); the caller releases
- * it.
+ * value is escaped here. *values is an array of documents, of all orgs that the session sees; the
+ * caller releases it.
  */
 int vcd_entity_find(struct vcd *vcd, struct vcd_as as, const char *key, const char *value,
 	struct json_object **values, struct error *err) MUST_CHECK;

@@ -87,9 +87,7 @@ struct xml_node *record_named(struct arena *arena, struct xml_doc *records, cons
 static size_t take_values(struct json_object *page, struct json_object *all)
 {
 	struct json_object *values = json_at(page, "values");
-	size_t count = values && json_object_is_type(values, json_type_array)
-			       ? json_object_array_length(values)
-			       : 0;
+	size_t count = json_object_array_length(values);
 
 	for (size_t i = 0; i < count; i++)
 		json_object_array_add(all, json_object_get(json_object_array_get_idx(values, i)));
@@ -118,6 +116,8 @@ int list_pages(struct vcd *vcd, struct vcd_as as, const char *path, const char *
 
 		if (vcd_json(vcd, as, "GET", url, NULL, what, NULL, &page, err) < 0)
 			return -1;
+		if (!json_object_is_type(json_at(page, "values"), json_type_array))
+			return error_set(err, ERR_TRANSIENT, "%s: the answer holds no list", what);
 		if (is_last_page(page, number, take_values(page, all), page_size)) {
 			*values = STEAL(all);
 			return 0;
