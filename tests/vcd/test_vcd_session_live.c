@@ -276,12 +276,13 @@ static void test_answers_have_classes(void **state)
 		const char *fault;
 		enum err_code code;
 	} rows[] = {
-		{"\"status\":503", ERR_TRANSIENT},
+		{"\"status\":503,\"times\":2", ERR_TRANSIENT},
+		{"\"status\":429", ERR_TRANSIENT},
 		{"\"status\":400,\"minor\":\"BUSY_ENTITY\",\"message\":\"m\"", ERR_BUSY},
 		{"\"status\":400,\"minor\":\"BAD_REQUEST\",\"message\":\"m\"", ERR_INVALID},
 		{"\"status\":403,\"minor\":\"ACCESS_TO_RESOURCE_IS_FORBIDDEN\",\"message\":\"m\"",
 			ERR_DENIED},
-		{"\"reset\":true,\"times\":3", ERR_TRANSIENT},
+		{"\"reset\":true,\"times\":6", ERR_TRANSIENT},
 	};
 	struct client client;
 	struct error err;
@@ -311,6 +312,28 @@ static bool stop_tick(void *data)
 {
 	(void)data;
 	return false;
+}
+
+/* Only what changes nothing: of a write nobody knows whether it was done. */
+static void test_a_read_is_sent_once_more(void **state)
+{
+	struct client client;
+	struct vcd_task_write write = {.operation = "o", .status = TASK_RUNNING, .details = ""};
+	struct vcd_task task;
+	struct error err;
+
+	(void)state;
+	open_client(&client, "svc-password", NULL);
+	OK(read_org(&client, &err));
+	forget_calls();
+	order_fault("{\"method\":\"GET\",\"path_prefix\":\"/api/query\",\"status\":503}");
+	OK(read_org(&client, &err));
+	assert_int_equal(count_calls("GET", "/api/query"), 2);
+	order_fault("{\"method\":\"POST\",\"status\":503}");
+	FAILS(vcd_task_create(client.vcd, "o", "o", "u", "u", &write, &task, &err), ERR_TRANSIENT);
+	assert_int_equal(count_calls("POST", "/api/"), 1);
+	json_object_put(live_admin("DELETE", "/faults", ""));
+	close_client(&client);
 }
 
 static void test_waiting_ticks_and_can_be_stopped(void **state)
@@ -346,6 +369,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_nothing_starts_when_time_is_up, end_test),
 		cmocka_unit_test_teardown(test_login_is_no_change, end_test),
 		cmocka_unit_test_teardown(test_answers_have_classes, end_test),
+		cmocka_unit_test_teardown(test_a_read_is_sent_once_more, end_test),
 		cmocka_unit_test_teardown(test_waiting_ticks_and_can_be_stopped, end_test),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/vcd/client.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -8,6 +9,8 @@
 #include <string.h>
 
 enum { JSON_DEPTH = 64, HEADERS_MAX = 3, CLIENT_ID_MAX = 128 };
+/* A read that failed sooner than this is sent once more, after a pause. */
+enum { QUICK_FAILURE_MS = 2000, AGAIN_PAUSE_MS = 200 };
 
 static const char id_characters[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
@@ -68,7 +71,7 @@ static int send_as_service(
 		err, ERR_TRANSIENT, "%s: VCD does not accept the service session", call->what);
 }
 
-int vcd_call(
+static int call_once(
 	struct vcd *vcd, const struct vcd_call *call, struct http_response *out, struct error *err)
 {
 	int failed = call->as.token ? send_with(vcd, call, call->as.token, out, err)
@@ -77,6 +80,25 @@ int vcd_call(
 	if (failed)
 		return -1;
 	return vcd->fault.status ? fault_set(vcd, call->what, err) : 0;
+}
+
+/* Nothing can happen twice; VCD neither refused the session nor asked for fewer calls. */
+static bool may_again(const struct vcd *vcd, const struct vcd_call *call, const struct error *err)
+{
+	return str_eq(call->method, "GET") && err->code == ERR_TRANSIENT &&
+	       vcd->fault.status != 401 && vcd->fault.status != 429;
+}
+
+int vcd_call(
+	struct vcd *vcd, const struct vcd_call *call, struct http_response *out, struct error *err)
+{
+	int64_t start_ms = clock_ms();
+	int failed = call_once(vcd, call, out, err);
+
+	if (!failed || !may_again(vcd, call, err) || clock_ms() - start_ms > QUICK_FAILURE_MS ||
+		!vcd_sleep(vcd, AGAIN_PAUSE_MS))
+		return failed;
+	return call_once(vcd, call, out, err);
 }
 
 /* An answer that cannot be read comes from something between us and VCD. */

@@ -6,7 +6,8 @@
  * threads, renewed once when VCD answers 401, and its password file is read again once when login
  * is refused. Errors get their class from VCD's codes: BUSY (BUSY_ENTITY or "is busy"), GONE (404,
  * and 403 "No access to entity"; a 403 that may be either is DENIED), EXPIRED, CONFLICT
- * (DUPLICATE_NAME), INVALID, TRANSIENT (5xx, 429, no answer). Nothing is retried here.
+ * (DUPLICATE_NAME), INVALID, TRANSIENT (5xx, 429, no answer). A read that fails so at once is sent
+ * once more after a moment; what changes something is never sent again here.
  */
 #ifndef WORKER_VCD_VCD_H
 #define WORKER_VCD_VCD_H
