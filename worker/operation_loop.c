@@ -12,7 +12,7 @@
 #include "worker/schedule.h"
 #include "worker/slot.h"
 #include "worker/topology.h"
-#include "worker/vcd/vcd.h"
+#include "worker/vcd/task.h"
 
 enum { RECEIVE_MS = 500, CONFIRM_MS = 10000 };
 
@@ -20,14 +20,15 @@ enum { RECEIVE_MS = 500, CONFIRM_MS = 10000 };
 static void note_lag(
 	struct thread_ctx *ctx, const struct operation_message *message, int64_t took_ms)
 {
+	int64_t now = vcd_estimate_ms(ctx->vcd);
 	int64_t due;
 
-	if (vcd_now_ms(ctx->vcd) && clock_parse_iso(message->due, &due))
-		lag_note(&ctx->shared->lag, vcd_now_ms(ctx->vcd) - took_ms - due);
+	if (now && clock_parse_iso(message->due, &due))
+		lag_note(&ctx->shared->lag, now - took_ms - due);
 }
 
-/* A message of a newer program: kept on the longest rung, for a worker that knows it. */
-static int keep_unknown(struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
+/* Put on the longest rung. */
+static int send_on(struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
 {
 	const struct config *config = ctx->shared->config;
 	const struct message copy = {
@@ -45,6 +46,51 @@ static int keep_unknown(struct thread_ctx *ctx, const struct delivery *delivery,
 	return bus_publish(ctx->bus, &copy, CONFIRM_MS, err);
 }
 
+static int park(struct thread_ctx *ctx, const struct delivery *delivery, bool readable,
+	const struct error *why, struct error *err)
+{
+	if (park_operation(
+		    ctx->bus, ctx->shared->config, &ctx->arena, delivery, readable, why->msg, err))
+		return -1;
+	counter_add(&ctx->shared->counters, COUNTER_PARKED_OPERATION, 1);
+	return 0;
+}
+
+/* After this age an operation has ended, undo and all, wherever its program still runs. */
+static int64_t oldest_ms(const struct config *config)
+{
+	const int64_t deadlines[] = {config->timing_deadline_create, config->timing_deadline_update,
+		config->timing_deadline_delete};
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(deadlines); i++)
+		longest = deadlines[i] > longest ? deadlines[i] : longest;
+	return GIVE_UP_DEADLINES * longest;
+}
+
+/*
+ * A message of a newer program is kept for a worker that knows it, as long as its task runs and may
+ * still be finished.
+ */
+static int keep_unknown(struct thread_ctx *ctx, const struct delivery *delivery,
+	const struct error *why, struct error *err)
+{
+	const struct config *config = ctx->shared->config;
+	const char *uuid = operation_task(&ctx->arena, delivery->body, delivery->body_len);
+	int64_t now = clock_ms();
+	struct vcd_task task;
+	struct error unread = {0};
+
+	vcd_begin(ctx->vcd, &ctx->arena, now + config->timing_pass, now);
+	if (uuid[0] && vcd_task_get(ctx->vcd, uuid, &task, &unread))
+		return unread.code == ERR_GONE ? 0 : send_on(ctx, delivery, err);
+	if (uuid[0] && task_is_final(&task))
+		return 0;
+	if (uuid[0] && vcd_now_ms(ctx->vcd) - task.start_ms < oldest_ms(config))
+		return send_on(ctx, delivery, err);
+	return park(ctx, delivery, true, why, err);
+}
+
 /* message is NULL when it could not be read. */
 static int refuse(struct thread_ctx *ctx, const struct delivery *delivery,
 	const struct operation_message *message, const struct error *why, struct error *err)
@@ -52,13 +98,8 @@ static int refuse(struct thread_ctx *ctx, const struct delivery *delivery,
 	log_event(LOG_ERROR, "operation.unreadable", LOG_STR("id", message ? message->id : ""),
 		LOG_STR("class", error_name(why->code)), LOG_STR("reason", why->msg));
 	counter_add(&ctx->shared->counters, COUNTER_PASS_UNREADABLE, 1);
-	if (why->code == ERR_FORMAT)
-		return keep_unknown(ctx, delivery, err);
-	if (park_operation(ctx->bus, ctx->shared->config, &ctx->arena, delivery, message != NULL,
-		    why->msg, err))
-		return -1;
-	counter_add(&ctx->shared->counters, COUNTER_PARKED_OPERATION, 1);
-	return 0;
+	return why->code == ERR_FORMAT ? keep_unknown(ctx, delivery, why, err)
+				       : park(ctx, delivery, message != NULL, why, err);
 }
 
 /* What came of a pass, counted and said in one word. */

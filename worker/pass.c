@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAUSE_SLICE_MS = 200, GIVE_UP_DEADLINES = 2 };
+enum { PAUSE_SLICE_MS = 200 };
 
 struct pass {
 	struct work work; /* first: the engine hands back only this */
@@ -175,8 +175,8 @@ static void pass_again(struct pass *pass, int64_t attempt, int64_t delay_ms)
 	char id[CRYPTO_UUID_SIZE], due[CLOCK_ISO_SIZE];
 
 	crypto_uuid(id);
-	clock_iso(
-		due, vcd_now_ms(pass->work.vcd) + operation_delay_ms(pass->work.config, delay_ms));
+	clock_iso(due,
+		vcd_estimate_ms(pass->work.vcd) + operation_delay_ms(pass->work.config, delay_ms));
 	pass->out->again = true;
 	pass->out->delay_ms = delay_ms;
 	pass->out->next = *message;

@@ -34,7 +34,7 @@ struct vcd {
 	struct arena *arena;
 	int64_t end_ms, mutate_until_ms;
 	int calls;
-	int64_t now_ms;
+	int64_t now_ms, answered_ms;
 	bool in_doubt;		/* of the latest mutating call */
 	struct vcd_fault fault; /* of the latest call; status 0 when it succeeded */
 };

@@ -103,6 +103,11 @@ int64_t vcd_now_ms(const struct vcd *vcd)
 	return vcd->now_ms;
 }
 
+int64_t vcd_estimate_ms(const struct vcd *vcd)
+{
+	return vcd->now_ms ? vcd->now_ms + clock_ms() - vcd->answered_ms : 0;
+}
+
 const char *vcd_host(const struct vcd *vcd)
 {
 	return vcd->config->vcd_host;
@@ -260,8 +265,10 @@ int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request
 	fault_read(vcd, out);
 	log_exchange(vcd, request, out, NULL);
 	tell_watch(vcd, request->method, vcd->fault.code, out->status, clock_ms() - start_ms);
-	if (out->date_ms > 0)
+	if (out->date_ms > 0) {
 		vcd->now_ms = out->date_ms;
+		vcd->answered_ms = clock_ms();
+	}
 	return 0;
 }
 

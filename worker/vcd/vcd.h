@@ -81,6 +81,9 @@ int vcd_calls(const struct vcd *vcd); /* HTTP requests sent since vcd_begin */
 bool vcd_in_doubt(const struct vcd *vcd);
 /* VCD's clock: the Date of the latest answer, ms since 1970; 0 before any answer. */
 int64_t vcd_now_ms(const struct vcd *vcd);
+/* The same, moved on by what has passed since that answer: for what is late or due, never written
+ * into VCD. */
+int64_t vcd_estimate_ms(const struct vcd *vcd);
 const char *vcd_host(const struct vcd *vcd); /* "host:port", for building hrefs */
 /* "https://<host><path>", in the arena. */
 const char *vcd_href(struct vcd *vcd, const char *path_fmt, ...) PRINTF_LIKE(2, 3);
