@@ -70,6 +70,15 @@ int operation_decode(struct operation_message *out, struct arena *arena, const c
 	return 0;
 }
 
+const char *operation_task(struct arena *arena, const char *text, size_t len)
+{
+	struct error ignored;
+	CLEANUP(json_release)
+	struct json_object *object = json_parse(text, len, MESSAGE_DEPTH, &ignored);
+
+	return arena_strdup(arena, json_str(object, "task", ""));
+}
+
 int64_t operation_delay_ms(const struct config *config, int64_t delay_ms)
 {
 	size_t last = ARRAY_LEN(config->timing_rungs) - 1;

@@ -29,6 +29,9 @@ char *operation_encode(struct arena *arena, const struct operation_message *mess
 int operation_decode(struct operation_message *out, struct arena *arena, const char *text,
 	size_t len, struct error *err) MUST_CHECK;
 
+/* The task that a message of any version names; "" when it names none. */
+const char *operation_task(struct arena *arena, const char *text, size_t len) MUST_CHECK;
+
 /*
  * What a wish for a delay becomes: 0, or the shortest rung that is not shorter (the longest rung
  * when all are).

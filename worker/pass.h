@@ -9,6 +9,9 @@
 #include "worker/operation.h"
 #include "worker/thread.h"
 
+/* An undo is given up after so many of its operation's deadlines. */
+enum { GIVE_UP_DEADLINES = 2 };
+
 struct pass_result {
 	bool again; /* publish `next` after delay_ms, then acknowledge; else only acknowledge */
 	struct operation_message next;
