@@ -4,6 +4,7 @@
 #include "common/amqp.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/redact.h"
 #include "common/str.h"
 #include "worker/vcd/vapp.h"
 
@@ -137,8 +138,7 @@ bool create_undo(struct create *create, struct error *err)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
 	const char *name = create->adm.spec.name;
-	const char *cause = arena_strdup(&ctx->arena, err->msg);
-
+	const char *cause = redact(&ctx->arena, err->msg);
 	enum fate fate;
 
 	if (leave(create, err))
