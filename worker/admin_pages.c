@@ -68,6 +68,7 @@ static void print_threads(struct shared *shared, struct buf *out)
 	static const char *const kinds[] = {
 		[SLOT_REQUEST] = "request",
 		[SLOT_OPERATION] = "operation",
+		[SLOT_RESYNC] = "resync",
 	};
 	static const char *const states[] = {"consuming", "busy", "overdue"};
 	int64_t counts[ARRAY_LEN(kinds)][ARRAY_LEN(states)] = {0};

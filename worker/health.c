@@ -49,7 +49,8 @@ bool health_consuming(struct shared *shared, struct json_object *reasons)
 		struct slot_view view;
 
 		slot_read(&shared->slots[i], &view);
-		consuming[view.kind] += view.consuming;
+		if (view.kind < ARRAY_LEN(kinds)) /* the resync consumes nothing */
+			consuming[view.kind] += view.consuming;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		char text[REASON_MAX];

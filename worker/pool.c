@@ -59,7 +59,7 @@ static void pool_init(struct pool *pool, const struct config *config)
 	pool->shared.identities = identity_cache_new(config);
 	pool->shared.templates = template_cache_new();
 	pool->threads = xcalloc(pool->count, sizeof(*pool->threads));
-	pool->shared.slot_count = pool->count - RESYNC_THREADS;
+	pool->shared.slot_count = pool->count;
 	pool->shared.slots = slots_new(pool->shared.slot_count);
 }
 
@@ -84,25 +84,35 @@ static void start_thread(struct thread *thread, void *(*body)(void *))
 	thread->running = true;
 }
 
+static const struct {
+	const char *name;
+	void *(*body)(void *);
+} kinds[] = {
+	[SLOT_REQUEST] = {"request", request_thread},
+	[SLOT_OPERATION] = {"operation", operation_thread},
+	[SLOT_RESYNC] = {"resync", resync_thread},
+};
+
 /* Request threads, then operation threads, then the resync, which serves no deliveries. */
 static void start_threads(struct pool *pool)
 {
-	size_t requests = (size_t)pool->shared.config->threads_request;
+	const struct config *config = pool->shared.config;
+	const size_t counts[ARRAY_LEN(kinds)] = {
+		[SLOT_REQUEST] = (size_t)config->threads_request,
+		[SLOT_OPERATION] = (size_t)config->threads_operation,
+		[SLOT_RESYNC] = RESYNC_THREADS,
+	};
+	size_t next = 0;
 
-	for (size_t i = 0; i < pool->count; i++) {
-		struct thread_ctx *ctx = &pool->threads[i].ctx;
-		bool request = i < requests;
+	for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++) {
+		for (size_t i = 0; i < counts[kind]; i++, next++) {
+			struct thread_ctx *ctx = &pool->threads[next].ctx;
 
-		ctx->shared = &pool->shared;
-		if (i >= pool->shared.slot_count) {
-			snprintf(ctx->name, sizeof(ctx->name), "resync");
-			start_thread(&pool->threads[i], resync_thread);
-			continue;
+			ctx->shared = &pool->shared;
+			snprintf(ctx->name, sizeof(ctx->name), "%s-%zu", kinds[kind].name, i);
+			slot_assign(ctx, &pool->shared.slots[next], (enum slot_kind)kind);
+			start_thread(&pool->threads[next], kinds[kind].body);
 		}
-		snprintf(ctx->name, sizeof(ctx->name), "%s-%zu", request ? "request" : "operation",
-			request ? i : i - requests);
-		slot_assign(ctx, &pool->shared.slots[i], request ? SLOT_REQUEST : SLOT_OPERATION);
-		start_thread(&pool->threads[i], request ? request_thread : operation_thread);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "worker/connection.h"
 #include "worker/events.h"
 #include "worker/revival.h"
+#include "worker/slot.h"
 #include "worker/topology.h"
 #include "worker/vcd/vcd.h"
 
@@ -48,6 +49,7 @@ static void begin_calls(struct thread_ctx *ctx)
 	const struct config *config = ctx->shared->config;
 	int64_t now = clock_ms();
 
+	slot_allow(ctx, config->timing_pass);
 	vcd_begin(ctx->vcd, &ctx->arena, now + config->timing_pass,
 		now + config->timing_last_mutation);
 }
@@ -160,25 +162,33 @@ static void ensure_session(struct thread_ctx *ctx)
 		log_event(LOG_DEBUG, "resync.no_session", LOG_STR("reason", err.msg));
 }
 
+/* What is due in this slice. Followers try to lead in every slice, a leader looks for work in every
+ * last one. */
+static void look(struct thread_ctx *ctx, bool *leader, unsigned *slice)
+{
+	slot_begin(ctx, ctx->shared->config->timing_pass);
+	if (!*leader || ++*slice == SLICES) {
+		*leader = lead(ctx);
+		*slice = 0;
+		if (*leader)
+			run_round(ctx);
+	}
+	note_parked(ctx);
+	ensure_session(ctx);
+	arena_reset(&ctx->arena);
+	slot_end(ctx, *leader ? "leads" : "follows");
+}
+
 static void serve(struct thread_ctx *ctx)
 {
 	int64_t slice_ms = ctx->shared->config->timing_resync / SLICES;
 	bool leader = false;
 	unsigned slice = 0;
 
-	do {
-		/* Followers try to lead in every slice, a leader looks for work in every last one.
-		 */
-		if (!leader || ++slice == SLICES) {
-			leader = lead(ctx);
-			slice = 0;
-			if (leader)
-				run_round(ctx);
-		}
-		note_parked(ctx);
-		ensure_session(ctx);
-		arena_reset(&ctx->arena);
-	} while (!stopped(ctx) && wait_slice(ctx, slice_ms));
+	slot_set_consuming(ctx, true);
+	do
+		look(ctx, &leader, &slice);
+	while (!stopped(ctx) && wait_slice(ctx, slice_ms));
 	counter_set(&ctx->shared->counters, COUNTER_RESYNC_LEADER, 0);
 }
 

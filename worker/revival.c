@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/operation.h"
+#include "worker/slot.h"
 #include "worker/task_record.h"
 #include "worker/vcd/entity.h"
 
@@ -149,7 +150,10 @@ static int send_pass(struct revived *revived, struct error *err)
 	crypto_uuid(id);
 	message.pass = details->claim.pass;
 	message.due = details->claim.at;
-	if (operation_publish(work->ctx->bus, work->config, work->arena, &message, 0, err)) {
+	slot_set_publishing(work->ctx);
+	status = operation_publish(work->ctx->bus, work->config, work->arena, &message, 0, err);
+	slot_allow(work->ctx, work->config->timing_pass);
+	if (status) {
 		take_back_revival(revived, revivals);
 		return -1;
 	}

@@ -11,13 +11,13 @@
 
 #include <pthread.h>
 
-enum slot_kind { SLOT_REQUEST, SLOT_OPERATION };
+enum slot_kind { SLOT_REQUEST, SLOT_OPERATION, SLOT_RESYNC };
 
 /* A text that is too long for its place is left out. */
 struct slot_view {
 	enum slot_kind kind;
 	char thread[32];
-	bool consuming;	     /* connected, objects declared, consumer started */
+	bool consuming;	     /* connected, objects declared, consumer (if it has one) started */
 	bool busy;	     /* works on a delivery */
 	int64_t since_ms;    /* clock_ms() of the delivery, or of the end of the last one */
 	int64_t deadline_ms; /* clock_ms() after which the thread counts as stuck; 0: none */
