@@ -191,17 +191,43 @@ static void park_unanswerable(struct thread_ctx *ctx, const struct delivery *del
  * Whether the next delivery may be one that stood in the queue before this worker came. Several
  * threads take deliveries in any order, so as many more are taken for old as there are threads.
  */
-static bool is_old(struct shared *shared)
+static bool is_old(const struct thread_ctx *ctx)
 {
-	if (atomic_load_explicit(&shared->backlog, memory_order_relaxed) <= 0)
+	struct shared *shared = ctx->shared;
+
+	if (atomic_load_explicit(&shared->backlog, memory_order_relaxed) <= 0 ||
+		ctx->past == atomic_load(&shared->backlogs))
 		return false;
 	return atomic_fetch_sub(&shared->backlog, 1) > 0;
+}
+
+/*
+ * Nothing came for a while, and the queue has nothing ready either: one more may have been on its
+ * way meanwhile. After the next silence what comes to this thread is new; others may still hold an
+ * old one.
+ */
+static int note_silence(struct thread_ctx *ctx, struct error *err)
+{
+	struct shared *shared = ctx->shared;
+	const struct queue_spec queue = {
+		.name = topology_request_queue(shared->config), .passive = true};
+	unsigned backlog = atomic_load(&shared->backlogs);
+	uint32_t ready = 0;
+
+	ctx->past = ctx->emptied;
+	if (atomic_load(&shared->backlog) <= 0 || ctx->past == backlog)
+		return 0;
+	if (bus_declare_queue(ctx->bus, &queue, &ready, err))
+		return -1;
+	if (ready == 0)
+		ctx->emptied = backlog;
+	return 0;
 }
 
 static int handle_delivery(
 	struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
 {
-	bool old = is_old(ctx->shared);
+	bool old = is_old(ctx);
 
 	/* VCD's copies of its own responses, when a response filter matches too. */
 	if (str_eq(delivery->message_type, "ProcessHttpResponse"))
@@ -236,10 +262,8 @@ static int serve(struct thread_ctx *ctx, unsigned *attempt, struct error *err)
 	while (!atomic_load(&ctx->shared->stop)) {
 		int got = serve_one(ctx, RECEIVE_MS, err);
 
-		if (got < 0)
+		if (got < 0 || (got == 0 && note_silence(ctx, err)))
 			return -1;
-		if (got == 0) /* the queue is empty: what comes now is new */
-			atomic_store(&ctx->shared->backlog, 0);
 		*attempt = 0;
 	}
 	if (bus_cancel(ctx->bus, err))
@@ -254,9 +278,11 @@ static int serve(struct thread_ctx *ctx, unsigned *attempt, struct error *err)
  */
 static void note_backlog(struct shared *shared, uint32_t backlog)
 {
-	if (atomic_load(&shared->request_connections) == 0)
+	if (atomic_load(&shared->request_connections) == 0) {
 		atomic_store(
 			&shared->backlog, backlog ? backlog + shared->config->threads_request : 0);
+		atomic_fetch_add(&shared->backlogs, 1);
+	}
 	atomic_fetch_add(&shared->request_connections, 1);
 }
 

@@ -33,6 +33,7 @@ struct shared {
 	_Atomic int slow_by_org[ORG_SLOTS]; /* the same, by hash of the org */
 	_Atomic int request_connections;    /* request threads that are connected now */
 	_Atomic int64_t backlog;	    /* requests left that stood in the queue at connect */
+	_Atomic unsigned backlogs;	    /* how often such were counted */
 	struct lag lag;			    /* how late messages of operations arrive */
 	struct counters counters;
 	struct slot *slots; /* one of each thread (mutex inside); NULL: none */
@@ -47,6 +48,8 @@ struct thread_ctx {
 	struct bus *bus;    /* NULL while not connected */
 	bool was_connected; /* so the next connection is a reconnect */
 	bool blocked;	    /* the broker's block was counted */
+	unsigned emptied;   /* the backlog after which the queue was seen empty… */
+	unsigned past;	    /* …and nothing of it can reach this thread any more */
 	struct vcd *vcd;    /* made on first use */
 	struct arena arena; /* reset after each message */
 };
