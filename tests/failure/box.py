@@ -24,6 +24,7 @@ TIMING = {**FAST_TIMING, "rungs": [0.02, 0.1, 0.3, 1.2], "first_write": 6, "repl
           "request_ttl": 3.8}
 SCALE = 0.2  # of the rungs, at the broker
 CA_FOLDER = pathlib.Path(os.environ.get("CSE_LOGS") or tempfile.gettempdir()) / "box-ca"
+CA_SHARES = 3
 THREADS = {"request": 5, "operation": 4}
 
 
@@ -37,7 +38,8 @@ class BoxWorker(Worker):
         self.clock.write_bytes(bytes(8))
         self.ahead_ms = 0
         self.variables = {"CSE_BOX_SOCKET": box.broker.path, "CSE_BOX_CLOCK": str(self.clock),
-                          "CSE_BOX_CA": str(CA_FOLDER)}
+                          "CSE_BOX_CA": str(CA_FOLDER),
+                          "CSE_BOX_CA_SHARE": str(len(box.workers) % CA_SHARES)}
         super().__init__(name, folder, box, timing, **{"threads": THREADS, **changes})
 
     @property

@@ -2,7 +2,8 @@
 /*
  * Making a CA takes most of a boxed cluster's time, so a few are made once, kept in the folder
  * CSE_BOX_CA for all workers of a run, and handed out in turn (the linker's --wrap). They are real
- * ones, and two passes never get the same one in a row.
+ * ones, and two passes never get the same one in a row: each worker of a box has a share of its
+ * own, CSE_BOX_CA_SHARE.
  */
 #include "common/crypto.h"
 #include "common/mem.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { POOL = 4, PEM_MAX = 8192 };
+enum { PER_SHARE = 3, PEM_MAX = 8192 };
 
 int __real_crypto_ca_make(struct crypto_ca *out, struct arena *arena, struct error *err);
 int __wrap_crypto_ca_make(struct crypto_ca *out, struct arena *arena, struct error *err);
@@ -61,7 +62,7 @@ int __wrap_crypto_ca_make(struct crypto_ca *out, struct arena *arena, struct err
 	int status = 0;
 
 	pthread_mutex_lock(&lock);
-	number = ((size_t)getpid() + turn++) % POOL;
+	number = strtoul(getenv("CSE_BOX_CA_SHARE"), NULL, 10) * PER_SHARE + turn++ % PER_SHARE;
 	*out = (struct crypto_ca){0};
 	if (!load(out, arena, number)) {
 		status = __real_crypto_ca_make(out, arena, err);
