@@ -233,7 +233,7 @@ static void create_writes_once_and_reads_back(void **state)
 	f.workers[1].ca_hash = "sha256:bb"; /* a twin's */
 	CREATE(&f, "workers-data", COND_UNMET);
 	f.workers[1].on = true;
-	CREATE(&f, "workers-data", COND_FAILED);
+	CREATE(&f, "astray", COND_UNMET);
 	give_data(&f);
 	f.workers[1].on = false;
 	f.workers[0].has_data = false;
@@ -483,6 +483,16 @@ static void a_verdict_marks_the_entity_first(void **state)
 	ASSERT_NEXT(&f, &plan_cluster_delete, "rules", COND_UNSEEN);
 	f.details.verdict.kind = "fail";
 	assert_ptr_equal(plan_for(&f.details), &plan_cluster_failed);
+	/* What is kept must be found again when the task is gone. */
+	ASSERT_NEXT(&f, &plan_cluster_failed, "marks", COND_UNSEEN);
+	f.seen.seen |= SEE_VAPP;
+	f.seen.vapp = VAPP_READY;
+	f.seen.vapp_ours = true;
+	ASSERT_NEXT(&f, &plan_cluster_failed, "marks", COND_UNMET);
+	f.seen.control_plane.has_data = true; /* they were written before it */
+	ASSERT_NEXT(&f, &plan_cluster_failed, "", COND_MET);
+	f.seen.control_plane.has_data = false;
+	f.seen.vapp_ours = false;
 	ASSERT_NEXT(&f, &plan_cluster_failed, "", COND_MET);
 	f.details.op = OPERATION_UPDATE;
 	f.details.verdict.kind = NULL;

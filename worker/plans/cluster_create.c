@@ -142,7 +142,7 @@ static enum condition check_marks(const struct observed *seen, struct error *why
 
 static int act_marks(struct work *work, struct observed *seen, struct error *err)
 {
-	return work_marks_write(work, seen, true, master_ip(seen), err);
+	return work_marks_write(work, seen, MARKS_ALL, master_ip(seen), err);
 }
 
 /* ---- the end ---- */

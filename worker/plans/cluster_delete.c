@@ -8,6 +8,7 @@
 #include "worker/plans/plan.h"
 
 #include "common/json.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "worker/cluster.h"
 #include "worker/vcd/entity.h"
@@ -220,7 +221,35 @@ static const struct step steps[] = {
 
 const struct plan plan_cluster_delete = {"delete", steps, ARRAY_LEN(steps)};
 
+/*
+ * A create that failed before its vApp was marked: once its task is gone, only the marks tell a
+ * delete at which edge to look for its rule.
+ */
+static enum condition check_kept_marks(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	if (!seen->want_expose || !seen->edge[0] || seen->marks_written)
+		return COND_MET;
+	if (!(seen->seen & SEE_VAPP))
+		return COND_UNSEEN;
+	return vapp_to_remove(seen) && !seen->control_plane.has_data ? COND_UNMET : COND_MET;
+}
+
+static int act_kept_marks(struct work *work, struct observed *seen, struct error *err)
+{
+	if (work_marks_write(work, seen, MARKS_OURS, "", err) == 0)
+		return 0;
+	if (error_may_retry(err->code))
+		return -1;
+	/* The failure is told all the same. */
+	log_event(LOG_WARN, "vapp.not_marked", LOG_STR("reason", err->msg));
+	seen->marks_written = true;
+	return 0;
+}
+
 static const struct step failed_steps[] = {
+	{"marks", "Error in cluster '{name}' ({id})", 0, 1, SEE_VAPP, check_kept_marks,
+		act_kept_marks},
 	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_kept},
 };
 

@@ -70,7 +70,7 @@ static enum condition check_address(const struct observed *seen, struct error *w
 
 static int act_address(struct work *work, struct observed *seen, struct error *err)
 {
-	return work_marks_write(work, seen, false, seen->control_plane.ip, err);
+	return work_marks_write(work, seen, MARKS_IP, seen->control_plane.ip, err);
 }
 
 static enum condition check_final(const struct observed *seen, struct error *why)

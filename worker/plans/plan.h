@@ -80,11 +80,11 @@ int work_entity_fail(struct work *work, struct observed *seen, struct error *err
 /* Resolves the entity when VCD has not done so; INVALID with VCD's message. */
 int work_entity_resolve(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
 
-/*
- * Writes the vApp's metadata and waits for VCD: `all` of it (our marks and what the contract
- * promises others), or only the address `ip`.
- */
-int work_marks_write(struct work *work, struct observed *seen, bool all, const char *ip,
+/* Which of the vApp's metadata: only the address, what makes it ours, or what others read too. */
+enum marks { MARKS_IP, MARKS_OURS, MARKS_ALL };
+
+/* Writes them, with the address `ip` unless it is "", and waits for VCD. */
+int work_marks_write(struct work *work, struct observed *seen, enum marks which, const char *ip,
 	struct error *err) MUST_CHECK;
 
 /*

@@ -97,12 +97,12 @@ int work_template(struct work *work, struct error *err)
 }
 
 /* Rows of metadata in the making. */
-struct marks {
+struct mark_rows {
 	struct vcd_metadata rows[20];
 	size_t count;
 };
 
-static void mark_add(struct marks *marks, const char *domain, const char *visibility,
+static void mark_add(struct mark_rows *marks, const char *domain, const char *visibility,
 	const char *key, const char *value)
 {
 	assert(marks->count < ARRAY_LEN(marks->rows));
@@ -112,7 +112,7 @@ static void mark_add(struct marks *marks, const char *domain, const char *visibi
 
 /* The keys a tenant cannot write: what makes the vApp ours, and what only the caller's token told.
  */
-static void marks_of_ours(struct marks *marks, const struct work *work)
+static void marks_of_ours(struct mark_rows *marks, const struct work *work)
 {
 	const struct details *details = work->details;
 
@@ -124,7 +124,7 @@ static void marks_of_ours(struct marks *marks, const struct work *work)
 	mark_add(marks, "SYSTEM", "PRIVATE", "cse.vdc", details->vdc);
 }
 
-static void marks_for_others(struct marks *marks, const struct work *work)
+static void marks_for_others(struct mark_rows *marks, const struct work *work)
 {
 	static const char domain[] = "GENERAL", visibility[] = "READWRITE";
 	const struct cluster_template *template = &work->template;
@@ -142,18 +142,19 @@ static void marks_for_others(struct marks *marks, const struct work *work)
 	mark_add(marks, domain, visibility, "cse.cni.version", template->cni_version);
 }
 
-int work_marks_write(
-	struct work *work, struct observed *seen, bool all, const char *ip, struct error *err)
+int work_marks_write(struct work *work, struct observed *seen, enum marks which, const char *ip,
+	struct error *err)
 {
-	struct marks marks = {.count = 0};
+	struct mark_rows marks = {.count = 0};
 	const char *task = NULL;
 
-	if (all) {
+	if (which == MARKS_ALL) {
 		if (work_template(work, err))
 			return -1;
-		marks_of_ours(&marks, work);
 		marks_for_others(&marks, work);
 	}
+	if (which != MARKS_IP)
+		marks_of_ours(&marks, work);
 	mark_add(&marks, "GENERAL", "READWRITE", "cse.master.ip", ip);
 	if (vcd_metadata_set(work->vcd, seen->vapp_href, marks.rows, marks.count, &task, err) ||
 		work_wait(work, task, "Writing the vApp's metadata", err))
