@@ -230,3 +230,27 @@ def test_c07_a_late_write_of_a_node_s_data_is_noticed(box, nth):
     assert life.check_result("create")
     move_clock(box)
     life.do("delete")
+
+
+def test_c07_nodes_that_run_with_another_authority_are_rebuilt(box):
+    """A pass's CA comes through when its successor has given the nodes another one and switched them on."""
+    life = Patient(box, "c07on")
+    box.vcd.set_option(boot_ms=1500)
+    hold(box, method="POST", path=RECONFIGURE, hold="before")
+    life.start("create")
+    late = wait_held(box)[0]
+    redeliver(box, only_pass(box))
+
+    def on():
+        states = [vm["status"] for vm in life.state()["vms"] if vm["vapp"] == life.name]
+        return states == ["POWERED_ON"] * 2 and not life.state()["locks"]
+    wait_until(on, 20, 0.01, "the nodes to be on")
+    before = writes(box, late["path"])
+    box.vcd.heal()
+    wait_until(lambda: writes(box, late["path"]) > before, 10, 0.01, "the late write")
+    settle(box)
+    box.vcd.set_option(boot_ms=5)
+    assert life.check_result("create")
+    assert [e for worker in box.workers for e in worker.events("nodes.rebuilt")]
+    move_clock(box)
+    life.do("delete")

@@ -152,6 +152,21 @@ def test_inputs_are_taken_once_and_then_emptied(guest):
     assert guest.run("data name") == "new"
 
 
+def test_another_ca_brings_another_secret_until_the_node_has_joined(guest):
+    def told(byte):
+        (guest.box / "guestinfo.cse.data").write_text(
+            encoded(lines({**DATA, "ca_hash": "sha256:" + byte * 32})))
+        (guest.box / "guestinfo.cse.secret").write_text(encoded(lines({"key": byte * 32})))
+        guest.run("inputs_take")
+        return (guest.state / "secret").read_text() == lines({"key": byte * 32})
+    assert told("11") and told("22")
+    for stamp in "done.init", "done.join":
+        (guest.state / stamp).touch()
+        assert not told("33")
+        (guest.state / stamp).unlink()
+    assert told("44")
+
+
 def test_without_data_or_secret_nothing_begins(guest):
     (guest.state / "data").unlink()
     guest.run("inputs_take", status=1)

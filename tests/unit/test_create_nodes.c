@@ -95,12 +95,46 @@ static void what_cannot_be_given_any_more_is_said(void **state)
 	assert_int_equal(check_workers(&f.seen, &f.why), COND_UNMET);
 }
 
+/* What it got cannot be taken back, so it is switched off; then its data is written again. */
+static void a_node_that_runs_with_another_ca_is_rebuilt(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < NODES; i++) {
+		start(&f);
+		for (size_t j = 0; j < NODES; j++)
+			f.nodes[j]->has_secret = true;
+		assert_int_equal(check_astray(&f.seen, &f.why), COND_MET);
+		f.nodes[i]->ca_hash = "sha256:bb";
+		assert_int_equal(check_astray(&f.seen, &f.why), COND_UNMET);
+		f.seen.vapp = VAPP_BUSY;
+		assert_int_equal(check_astray(&f.seen, &f.why), COND_PENDING);
+		f.seen.vapp = VAPP_READY;
+		f.nodes[i]->on = false;
+		assert_int_equal(check_astray(&f.seen, &f.why), COND_MET);
+		assert_int_equal(
+			i ? check_workers(&f.seen, &f.why) : check_control_plane(&f.seen, &f.why),
+			COND_UNMET);
+	}
+	/* Nobody could write it again. */
+	start(&f);
+	f.workers[1].ca_hash = "sha256:bb";
+	assert_int_equal(check_astray(&f.seen, &f.why), COND_FAILED);
+	assert_string_equal(f.why.msg, "VM node-2 runs with another cluster CA");
+	/* An address that VCD does not show at the moment is no other CA. */
+	start(&f);
+	f.workers[1].has_data = false;
+	assert_int_equal(check_astray(&f.seen, &f.why), COND_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_switched_off_is_powered_on_again),
 		cmocka_unit_test(what_any_node_was_given_is_read_back_first),
 		cmocka_unit_test(what_cannot_be_given_any_more_is_said),
+		cmocka_unit_test(a_node_that_runs_with_another_ca_is_rebuilt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

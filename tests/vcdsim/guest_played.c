@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Both "init" and "join" are the third phase. */
+enum { STAMPS_JOINED = 3 };
 enum { PHASES_MAX = 7, PLAYED_CONTROL_PLANE_FAILS = 1, PLAYED_WORKERS_FAIL = 2 };
 
 /* A played guest's disk. */
@@ -319,6 +321,12 @@ static bool inputs_take(const struct play *play)
 	char *secret = input(play, "guestinfo.cse.secret");
 
 	if (text) {
+		/* Told of another CA before it was initialised or has joined. */
+		if (disk->data && disk->stamps < STAMPS_JOINED &&
+			!str_eq(data(play, "ca_hash"), field(play->arena, text, "ca_hash"))) {
+			free(disk->secret);
+			disk->secret = NULL;
+		}
 		free(disk->data);
 		disk->data = xstrdup(text);
 	}

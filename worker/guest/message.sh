@@ -112,11 +112,18 @@ say_error() {
 }
 
 # Takes data and secret over from guestinfo. The secret is stored here before it is emptied there,
-# and only the first one counts: a power cycle may bring an old value back.
+# and only the first one of a CA counts: a power cycle may bring an old value back.
 inputs_take() {
 	local text
 	if text=$(tools_get guestinfo.cse.data); then
-		printf '%s' "$text" | base64 -d | keep "$STATE/data"
+		printf '%s' "$text" | base64 -d | keep "$STATE/data.told"
+		# Another CA than before: this node was switched off and written again before it could
+		# join. The secret goes first, or a cut here would leave it beside the new data.
+		if [[ -s $STATE/data && ! -e $STATE/done.init && ! -e $STATE/done.join &&
+			$(field "$STATE/data.told" ca_hash) != $(data ca_hash) ]]; then
+			rm -f "$STATE/secret"
+		fi
+		mv -f "$STATE/data.told" "$STATE/data"
 	fi
 	if text=$(tools_get guestinfo.cse.secret); then
 		if [[ ! -s $STATE/secret ]]; then

@@ -232,6 +232,7 @@ static const struct step steps[] = {
 	{"address", "Exposing cluster '{name}' ({id})", 20, 5, SEE_RULES, check_address,
 		act_address},
 	{"marks", TEXT_VAPP, 25, 1, 0, check_marks, act_marks},
+	{"astray", TEXT_NODES, 30, 1, 0, check_astray, act_astray},
 	{"control-plane-data", TEXT_CONTROL_PLANE, 30, 1, 0, check_control_plane,
 		act_control_plane},
 	{"workers-data", TEXT_NODES, 35, 0, 0, check_workers, act_workers},

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "worker/guest/guest.h"
 #include "worker/plans/node_data.h"
@@ -35,12 +36,65 @@ static bool handed_out(const struct observed *seen)
 	return data_fits(seen, &seen->control_plane) && !seen->control_plane.has_secret;
 }
 
+/*
+ * Runs with something else than what the control plane's ExtraConfig says now: a write of a pass
+ * given up long ago came through after its successor had switched the nodes on. Such a node never
+ * becomes one of this cluster.
+ */
+static bool runs_astray(const struct observed *seen, const struct node *node)
+{
+	return node->on && !str_eq(node->ca_hash, seen->ca_hash);
+}
+
 static enum condition check_node(const struct observed *seen, const struct node *node)
 {
 	if (node->on)
-		return COND_MET; /* it runs with what it got; the hashes are compared elsewhere */
+		return COND_MET; /* it runs with what it got; see check_astray() */
 	return data_fits(seen, node) && (node->has_secret || handed_out(seen)) ? COND_MET
 									       : COND_UNMET;
+}
+
+static const struct node *find_astray(const struct observed *seen)
+{
+	if (!seen->ca_hash[0])
+		return NULL;
+	if (runs_astray(seen, &seen->control_plane))
+		return &seen->control_plane;
+	for (size_t i = 0; i < seen->worker_count; i++) {
+		if (runs_astray(seen, &seen->workers[i]))
+			return &seen->workers[i];
+	}
+	return NULL;
+}
+
+/* Such a node is written again, as long as there is something to write. */
+enum condition check_astray(const struct observed *seen, struct error *why)
+{
+	const struct node *node = find_astray(seen);
+
+	if (!node)
+		return COND_MET;
+	if (seen->vapp == VAPP_BUSY)
+		return COND_PENDING;
+	if (seen->control_plane.has_secret)
+		return COND_UNMET;
+	error_set(why, ERR_INVALID, "VM %s runs with another cluster CA", node->name);
+	return COND_FAILED;
+}
+
+/*
+ * All are switched off: which of them took what is not to be seen, and a guest takes what is there
+ * when it starts again.
+ */
+int act_astray(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *task = NULL;
+
+	log_event(LOG_WARN, "nodes.rebuilt", LOG_STR("astray", find_astray(seen)->name));
+	seen->seen &= ~(unsigned)SEE_VAPP;
+	if (vcd_undeploy(work->vcd, VCD_SERVICE, seen->vapp_href, &task, err))
+		return -1;
+	return work_wait(work, task, "Switching nodes off to write them again", err);
 }
 
 enum condition check_control_plane(const struct observed *seen, struct error *why)
@@ -176,11 +230,6 @@ enum condition check_workers(const struct observed *seen, struct error *why)
 
 		if (!node->ip[0])
 			return COND_PENDING;
-		if (node->on && !str_eq(node->ca_hash, seen->ca_hash)) {
-			error_set(
-				why, ERR_INVALID, "VM %s runs with another cluster CA", node->name);
-			return COND_FAILED;
-		}
 		if (check_node(seen, node) == COND_MET)
 			continue;
 		condition = COND_UNMET;

@@ -9,8 +9,8 @@ typedef enum condition step_check(const struct observed *seen, struct error *why
 typedef int step_act(struct work *work, struct observed *seen, struct error *err);
 
 /* create_nodes.c */
-step_check check_control_plane, check_workers, check_read_back, check_power;
-step_act act_control_plane, act_workers, act_power;
+step_check check_astray, check_control_plane, check_workers, check_read_back, check_power;
+step_act act_astray, act_control_plane, act_workers, act_power;
 
 /* create_guests.c */
 step_check check_boot, check_init, check_cni, check_joined, check_published, check_secrets;

@@ -103,9 +103,9 @@ static void node_set(struct observed *seen, struct arena *arena, struct node *no
 		.vm = vm,
 	};
 	if (value && node_data_decode(&data, arena, value) && data.role == role &&
-		str_eq(data.name, node->name) && str_eq(data.ip, node->ip) &&
-		str_eq(data.cluster, seen->cluster)) {
-		node->has_data = present(vcd_vm_extra(vm, KEY_PROGRAM));
+		str_eq(data.name, node->name) && str_eq(data.cluster, seen->cluster)) {
+		node->has_data =
+			str_eq(data.ip, node->ip) && present(vcd_vm_extra(vm, KEY_PROGRAM));
 		node->ca_hash = data.ca_hash;
 		node->external = data.external;
 	}

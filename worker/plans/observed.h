@@ -31,7 +31,7 @@ struct node {
 	const char *name, *ip;
 	enum role role;
 	bool on;
-	bool has_data;	      /* its data is there and complete */
+	bool has_data;	      /* its data is there, complete, and for its address */
 	const char *ca_hash;  /* of the data; "" */
 	const char *external; /* of the data; "" */
 	bool has_secret;      /* with content */
