@@ -318,8 +318,9 @@ static void test_nat(void **state)
 	(void)state;
 	OK(vcd_session_current(vcd, alice, &who, &err));
 	OK(vcd_edge_get(vcd, alice, network.edge_urn, &edge, &err));
-	OK(vcd_port_profile(vcd, edge.owner_urn, who.org_urn, "cse-kube-api-6443", 6443,
-		&rule.profile_id, &err));
+	assert_int_equal(vcd_port_profile(vcd, edge.owner_urn, who.org_urn, "cse-kube-api-6443",
+				 6443, &rule.profile_id, &err),
+		1);
 	OK(vcd_port_profile(
 		vcd, edge.owner_urn, who.org_urn, "cse-kube-api-6443", 6443, &profile, &err));
 	assert_string_equal(profile, rule.profile_id);

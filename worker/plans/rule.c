@@ -67,6 +67,7 @@ int work_rule_create(
 		.enabled = true,
 	};
 	struct vcd_edge edge = {0};
+	int made;
 
 	if (seen->rule_making)
 		return await_made(work, seen, err);
@@ -74,10 +75,14 @@ int work_rule_create(
 		return -1;
 	if (!address[0] && choose_address(work, seen, &edge, &rule.external, err))
 		return -1;
-	if (vcd_port_profile(work->vcd, edge.owner_urn, work->org_urn, PORT_PROFILE_NAME,
-		    KUBE_API_PORT, &rule.profile_id, err))
+	made = vcd_port_profile(work->vcd, edge.owner_urn, work->org_urn, PORT_PROFILE_NAME,
+		KUBE_API_PORT, &rule.profile_id, err);
+	if (made < 0)
 		return -1;
 	seen->seen &= ~(unsigned)SEE_RULES;
+	/* It took VCD its time, in which another pass may have made the rule: looked at again. */
+	if (made)
+		return 0;
 	if (send_rule(work, seen, &rule, err))
 		return -1;
 	return work_pause(work, err);

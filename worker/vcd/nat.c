@@ -243,5 +243,5 @@ int vcd_port_profile(struct vcd *vcd, const char *owner_urn, const char *org_urn
 	if (!*id)
 		return error_set(err, ERR_TRANSIENT,
 			"port profile %s: made, but VCD does not list it yet", name);
-	return 0;
+	return 1;
 }

@@ -57,7 +57,8 @@ int vcd_nat_delete(struct vcd *vcd, struct vcd_as as, const char *edge_urn, cons
 
 /*
  * Finds the application port profile of that name for exactly one TCP port in the edge owner's
- * context (several: lowest id), or makes a TENANT one and waits for its task. *id is its URN.
+ * context (several: lowest id), or makes a TENANT one, waits for its task and returns 1. *id is its
+ * URN.
  */
 int vcd_port_profile(struct vcd *vcd, const char *owner_urn, const char *org_urn, const char *name,
 	int port, const char **id, struct error *err) MUST_CHECK;
