@@ -7,6 +7,7 @@ import pytest
 from bodies import cluster_body
 from cloud import wait_until
 from disturb import move_clock, release, wait_held
+from service import Service
 from tenant import FINAL, XML_35
 
 CREATE = "/api/cse/3.0/clusters"
@@ -66,26 +67,6 @@ def lose_from(box, number):
         return []
     box.broker.on_publish = lose
     return lost
-
-
-def rounds(box):
-    """How many rounds the resync has made."""
-    return box.workers[0].log.read_text().count('"resync.done"')
-
-
-def write_task(box, method, path, status="running", details=None):
-    """A task as another service writes it, with the service account."""
-    service = box.tenant("svc-cse@System")
-    org = service.request("GET", "/api/org", accept=XML_35).xml
-    org = next(o.get("href") for o in org if o.get("name") == "tenant1")
-    body = (f'<Task xmlns="http://www.vmware.com/vcloud/v1.5" name="task" status="{status}" operation="Work" '
-            f'operationName="cluster operation" serviceNamespace="vcloud.cse"><Owner href="{org}"/>'
-            f'{f"<Details>{details}</Details>" if details else ""}</Task>')
-    path = path.replace("{org}", org.rsplit("/", 1)[1])
-    answer = service.request(method, path, body.encode(), accept=XML_35,
-                             headers={"Content-Type": "application/vnd.vmware.vcloud.task+xml"})
-    assert answer.status == 200, answer
-    return answer.xml.get("href").rsplit("/", 1)[1]
 
 
 def test_c01_a_lost_chain_goes_on_behind_its_claim(box):
@@ -154,8 +135,7 @@ def test_c04_the_phase_is_a_verdict_too(box):
     marker, deployment, text = box.alice.task(href).details.split(" ", 2)
     kept = json.loads(text)
     del kept["verdict"]
-    write_task(box, "PUT", "/api/task/" + href.rsplit("/", 1)[1],
-               details=f"{marker} {deployment} {json.dumps(kept)}")
+    Service(box).put(href.rsplit("/", 1)[1], details=f"{marker} {deployment} {json.dumps(kept)}")
     box.broker.release()
     check_undone(box, href)
 
@@ -210,25 +190,6 @@ def test_c13_the_third_revival_in_vain_ends_the_task(box):
     assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
     box.broker.on_publish = None
     delete(box, urn)
-
-
-def test_c14_tasks_of_others_are_left_alone(box):
-    """CSE's own tasks have this namespace too; another deployment's have our marker as well."""
-    details = [None, "creating vApp", 'cse-worker/1 other {"op":"create","request":"r"}',
-               'cse-worker/2 anything else']
-    ids = [write_task(box, "POST", "/api/tasksList/{org}", details=text) for text in details]
-
-    def tasks():
-        return [task for task in box.vcd.ask("/tasks") if task["id"] in ids]
-    before, published = tasks(), len(box.broker.published)
-    assert len(before) == len(details)
-    seen = rounds(box)
-    move_clock(box)
-    wait_until(lambda: rounds(box) >= seen + 2, what="two rounds")
-    assert tasks() == before
-    assert len(box.broker.published) == published
-    for one in ids:
-        write_task(box, "PUT", "/api/task/" + one, status="success")
 
 
 def test_c15_only_a_delete_supersedes_what_runs(box):
@@ -320,6 +281,31 @@ def test_a_deadline_fails_a_create_and_ends_an_undo(box):
     assert task.status == "error" and "Not everything could be undone" in task.error, task
     assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
     box.vcd.heal()
+    delete(box, urn)
+
+
+@pytest.mark.parametrize("operation, call", [
+    ("update", {"method": "DELETE", "path": "*/nat/rules/*"}), ("delete", {"method": "DELETE", "path": "/api/vApp/*"})])
+def test_a_deadline_fails_a_change(box, operation, call):
+    """It says where it stood; what is left is as it says, and the same change sent again is done."""
+    urn, href = start(box, f"late-{operation}")
+    assert box.wait_task(href).status == "success"
+    change = {"update": ("PUT", cluster_body(f"late-{operation}", spec__expose=False)),
+              "delete": ("DELETE", None)}[operation]
+    path = f"/api/cse/3.0/cluster/{urn}"
+    box.vcd.fail(agent="cse-worker", times=0, status=503, **call)
+    _, href = send(box, change[0], path, change[1])
+    wait_until(lambda: box.vcd.ask("/faults")[0]["hits"], pause_s=LOOK_S, what="the failing call")
+    assert box.alice.task(href).status == "running"
+    box.advance(box.timing[f"deadline_{operation}"])
+    task = box.wait_task(href)
+    assert task.status == "error" and "Step deadline: not finished after" in task.error, task
+    status = box.alice.entity(urn)["entity"]["status"]
+    assert status["phase"] == f"{operation.upper()}:FAILED", status
+    box.vcd.heal()
+    if operation == "update":
+        assert status["exposed"] is True, status
+        assert box.wait_task(send(box, change[0], path, change[1])[1]).status == "success"
     delete(box, urn)
 
 
