@@ -551,6 +551,6 @@ def test_unfinished_tasks(check, folder, broker):
         assert report.results("vcd.orphan") == ["warn", "warn"]
         assert report.results("vcd.clock") == ["FAIL"]
         assert vcd.state() == state
-        vcd.fail(method="GET", path_prefix="/api/task/", status=500)
+        vcd.fail(method="GET", path_prefix="/api/task/", status=500, times=2)
         report = check("--orphans", **at(vcd))
         assert report.results("vcd.task") == ["FAIL"] and report.results("vcd.orphan") == ["skipped"]

@@ -3,6 +3,7 @@
 many slow requests may not do to the others."""
 import json
 import statistics
+import time
 import uuid
 
 import pytest
@@ -141,10 +142,12 @@ def test_slow_requests_leave_room(new_box):
     others = [dave.send("POST", CREATE, cluster_body(f"slow{i}", metadata__org_name="tenant2"))
               for i in range(3)]
     assert [a.status for a in dave.answers(others[2])] in ([429], [503])
+    quick = []  # as whoever asks sees it
     for _ in range(50):
+        start = time.monotonic()
         assert box.alice.request("GET", SYSTEM).status == 200
-    quick = [line["ms"] for line in worker.events("request.done") if line["path"] == SYSTEM]
-    assert sorted(quick)[-1] < 1000, sorted(quick)
+        quick.append(round(1000 * (time.monotonic() - start)))
+    assert max(quick) < 1000, sorted(quick)
     # The call that hangs is given up in time for an answer.
     box.broker.wait(lambda: len(answered()) == 12, what="all answers")
     late = sorted(log_ms(worker, 503))
