@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/caller.h"
 
+#include "common/amqp.h"
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/slot.h"
@@ -46,6 +47,14 @@ int caller_may_write(struct thread_ctx *ctx, const struct request *req, struct e
 	if (clock_ms() - req->received_ms > ctx->shared->config->timing_first_write)
 		return error_set(err, ERR_BUSY, "busy, send again");
 	return 0;
+}
+
+bool caller_may_repeat(struct thread_ctx *ctx, const struct error *err)
+{
+	enum { PAUSE_MS = 200 };
+
+	return error_may_retry(err->code) && !bus_is_dead(ctx->bus) &&
+	       vcd_sleep(ctx->vcd, PAUSE_MS);
 }
 
 void caller_allow_undo(struct thread_ctx *ctx)

@@ -34,6 +34,12 @@ int caller_choose_org(struct caller *caller, struct thread_ctx *ctx, const char 
 int caller_may_write(
 	struct thread_ctx *ctx, const struct request *req, struct error *err) MUST_CHECK;
 
+/*
+ * After a write that failed: may it be tried once more? A moment has passed then. Not when the
+ * class of *err says that it is no use, nor without time or broker.
+ */
+bool caller_may_repeat(struct thread_ctx *ctx, const struct error *err) MUST_CHECK;
+
 /* Gives calls that undo an admission some time of their own. */
 void caller_allow_undo(struct thread_ctx *ctx);
 

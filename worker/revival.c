@@ -234,6 +234,11 @@ static int adopt_change(struct revived *revived, struct error *err)
 
 	if (observed_look(work, &revived->seen, SEE_ENTITY, err))
 		return -1;
+	/* Its caller was told so, and only the task could not be. */
+	if (str_eq(revived->seen.entity_task, work->task.uuid) &&
+		str_eq(revived->seen.entity_phase, operation_failed_phase(revived->details.op)))
+		return end_task(revived,
+			"The request was refused; nothing was changed. Send it again.", err);
 	if (revived->seen.entity_absent || str_eq(revived->seen.entity_task, work->task.uuid))
 		return send_pass(revived, err);
 	return end_task(revived,

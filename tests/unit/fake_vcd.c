@@ -96,7 +96,10 @@ bool fake_note(const char *name, size_t requests, bool write, struct error *err)
 		fake.fail_skip--;
 		return false;
 	}
-	fake.fail = NULL;
+	if (fake.fail_more)
+		fake.fail_more--;
+	else
+		fake.fail = NULL;
 	fake.dead = fake.dies;
 	error_set(err, fake.fail_code, "%s failed", name);
 	return true;
@@ -110,6 +113,12 @@ bool bus_is_dead(const struct bus *bus)
 void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms)
 {
 	(void)vcd, (void)arena, (void)end_ms, (void)mutate_until_ms;
+}
+
+bool vcd_sleep(struct vcd *vcd, int64_t ms)
+{
+	(void)vcd, (void)ms;
+	return !fake.dead;
 }
 
 int vcd_calls(const struct vcd *vcd)
@@ -201,7 +210,8 @@ int vcd_task_create(struct vcd *vcd, const char *org_uuid, const char *org_name,
 	if (fake.race)
 		json_set_str(fake_entity(0), "entity.status.task_href", fake.race);
 	fake.race = NULL;
-	*out = *task;
+	if (!failed_)
+		*out = *task;
 	WRITTEN;
 }
 

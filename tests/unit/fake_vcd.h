@@ -45,7 +45,8 @@ struct fake {
 	const char *grant;    /* member with full control of all entities */
 	size_t grants_before; /* grants of others that come first in the list */
 	/* What happens. */
-	const char *fail; /* the first call of that name fails with fail_code */
+	const char *fail; /* the first call of that name fails with fail_code… */
+	size_t fail_more; /* …and so many after it */
 	enum err_code fail_code;
 	size_t fail_skip; /* …not the first calls of that name */
 	bool fail_after;  /* …after its effect */

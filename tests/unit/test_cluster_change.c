@@ -236,6 +236,35 @@ static void a_delete_needs_the_vapp_right(void **state)
 	assert_int_equal(fake.writes, 0);
 }
 
+/* Before or after its effect: one task, and the entity names it. */
+static void one_failing_write_of_a_start_is_made_up_for(void **state)
+{
+	static const char *const steps[] = {"task_create", "entity_put"};
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(steps); i++) {
+		const char *urn;
+
+		tear_down(NULL);
+		set_up(NULL);
+		urn = made_cluster(&err);
+		fake.published = 0;
+		fake.fail = steps[i / 2];
+		fake.fail_after = i % 2;
+		fake.fail_code = ERR_TRANSIENT;
+		assert_int_equal(removal("r2", urn, &err), 202);
+		assert_string_equal(
+			json_str(fake_entity(0), "entity.status.phase", ""), "DELETE:IN_PROGRESS");
+		assert_non_null(strstr(json_str(fake_entity(0), "entity.status.task_href", ""),
+			fake.tasks[1].uuid));
+		assert_int_equal(fake.tasks[1].status, TASK_RUNNING);
+		if (fake.task_count > 2)
+			assert_int_equal(fake.tasks[2].status, TASK_ERROR);
+		assert_int_equal(fake.published, 1);
+	}
+}
+
 static void a_start_that_fails_is_taken_back(void **state)
 {
 	static const char *const steps[] = {"task_create", "entity_put", "publish"};
@@ -249,6 +278,7 @@ static void a_start_that_fails_is_taken_back(void **state)
 		set_up(NULL);
 		urn = made_cluster(&err);
 		fake.fail = steps[i];
+		fake.fail_more = 1;
 		fake.fail_code = ERR_TRANSIENT;
 		assert_int_equal(removal("r2", urn, &err), 503);
 		assert_false(str_eq(
@@ -256,6 +286,7 @@ static void a_start_that_fails_is_taken_back(void **state)
 		if (fake.task_count > 1)
 			assert_int_equal(fake.tasks[1].status, TASK_ERROR);
 		/* And may be sent again. */
+		fake.fail = NULL;
 		assert_int_equal(removal("r3", urn, &err), 202);
 	}
 }
@@ -275,6 +306,7 @@ int main(void)
 		TEST(only_full_control_deletes),
 		TEST(a_delete_needs_the_vapp_right),
 		TEST(a_start_that_fails_is_taken_back),
+		TEST(one_failing_write_of_a_start_is_made_up_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,8 +55,8 @@ int open_task_record(struct open_task *open, struct thread_ctx *ctx, struct erro
  * claimed it; 0: it waits; -1: it is given up (BUSY, with the cause), or VCD could not be asked.
  */
 int open_task_refresh(struct open_task *open, struct thread_ctx *ctx, struct error *err) MUST_CHECK;
-/* Ends it with an error; a failure is logged only: the task stays for the resync. */
-void open_task_fail(
+/* Ends it with an error. -1 was logged: the task stays for the resync. */
+int open_task_fail(
 	struct open_task *open, struct thread_ctx *ctx, const char *text, const char *cause);
 /*
  * The oldest running task of this request with own->text, made by whatever copy of it: a query, and

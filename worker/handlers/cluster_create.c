@@ -51,7 +51,7 @@ void create_set_task(struct create *create)
 static int make_task(struct create *create, struct error *err)
 {
 	create_set_task(create);
-	if (create->req->redelivered)
+	if (create->req->redelivered || create->repeated)
 		create_resume_task(create);
 	if (create->shared)
 		return 0;
@@ -65,6 +65,15 @@ static int make_entity(struct create *create, struct error *err)
 	struct json_object *entity =
 		cluster_entity_new(&adm->spec, &adm->template, create->open.task.href);
 
+	/* Tried before: VCD does not keep the names of entities apart, so one that may still appear
+	 * must not get a twin. *err is as it was then. */
+	if (create->entity_unknown) {
+		create_find_entity(create);
+		if (create->urn)
+			return 0;
+		if (create->entity_unknown || create->in_doubt)
+			return -1;
+	}
 	if (vcd_entity_create(adm->ctx->vcd, adm->caller.as, adm->spec.name,
 		    claim_external_id(&adm->ctx->arena, create->req), entity, &create->urn, err)) {
 		create->urn = NULL;
@@ -157,7 +166,10 @@ static int record_vapp(struct create *create, struct error *err)
 		return 0;
 	details->cluster = create->urn;
 	details->vapp = create->vapp;
-	return open_task_record(&create->open, create->adm.ctx, err);
+	if (open_task_record(&create->open, create->adm.ctx, err) == 0)
+		return 0;
+	details->cluster = details->vapp = NULL;
+	return -1;
 }
 
 static int link_entity(struct create *create, struct error *err)
@@ -186,9 +198,23 @@ static int enqueue(struct create *create, struct error *err)
 		create->adm.ctx, create->req, &create->adm.caller, &create->open, err);
 }
 
+typedef int create_step(struct create *create, struct error *err);
+
+/* Each step looks for what it may have made before it makes it again. */
+static int run_step(struct create *create, create_step *step, struct error *err)
+{
+	if (step(create, err) == 0)
+		return 0;
+	if (create->repeated || create->winner || !caller_may_repeat(create->adm.ctx, err))
+		return -1;
+	create->repeated = true;
+	log_event(LOG_INFO, "create.repeats", LOG_STR("cause", err->msg));
+	return step(create, err);
+}
+
 static int write_missing(struct create *create, struct error *err)
 {
-	static int (*const steps[])(struct create *, struct error *) = {
+	static create_step *const steps[] = {
 		make_task, make_entity, make_vapp, record_vapp, link_entity, enqueue};
 	/* What an earlier delivery has made need not be made; what may be repeated is. */
 	size_t i = create->vapp ? 3 : create->urn ? 2 : 0;
@@ -196,7 +222,7 @@ static int write_missing(struct create *create, struct error *err)
 	if (caller_may_write(create->adm.ctx, create->req, err))
 		return -1;
 	for (; i < ARRAY_LEN(steps); i++) {
-		if (steps[i](create, err) == 0)
+		if (run_step(create, steps[i], err) == 0)
 			continue;
 		/* Without a task there is nothing yet. */
 		return i > 0 && create_undo(create, err) ? 0 : -1;

@@ -44,8 +44,9 @@ static int mark_entity(const struct cluster_start *start, const struct open_task
 	return overtaken;
 }
 
-/* The operation was announced in the entity but will not run. */
-static void unmark_entity(const struct cluster_start *start, const struct open_task *open,
+/* The operation was announced in the entity but will not run. 0: the entity does not say it will.
+ */
+static int unmark_entity(const struct cluster_start *start, const struct open_task *open,
 	struct json_object **document)
 {
 	const char *urn = json_str(*document, "id", "");
@@ -57,7 +58,7 @@ static void unmark_entity(const struct cluster_start *start, const struct open_t
 
 	/* It may never have been written, or be another operation's by now. */
 	if (!failed && !str_eq(str_last_segment(task_of(now)), open->task.uuid))
-		return;
+		return 0;
 	if (!failed) {
 		change.phase = arena_printf(&start->ctx->arena, "%s:FAILED", start->phase_word);
 		cluster_apply(now, &change);
@@ -66,6 +67,17 @@ static void unmark_entity(const struct cluster_start *start, const struct open_t
 	if (failed)
 		log_event(LOG_WARN, "entity.left_in_progress", LOG_STR("cluster", urn),
 			LOG_STR("cause", err.msg));
+	return failed;
+}
+
+/* Once more when VCD may take it then: one that it made without saying so is found afterwards. */
+static int make_task(const struct cluster_start *start, struct open_task *open, struct error *err)
+{
+	int failed = open_task_create(open, start->ctx, start->caller, err);
+
+	return failed && caller_may_repeat(start->ctx, err)
+		       ? open_task_create(open, start->ctx, start->caller, err)
+		       : failed;
 }
 
 /*
@@ -81,7 +93,7 @@ static int choose_task(
 	if (start->req->redelivered)
 		found = open_task_find(start->ctx, start->req, open, &other, err);
 	if (found == 0) {
-		if (open_task_create(open, start->ctx, start->caller, err))
+		if (make_task(start, open, err))
 			return -1;
 		found = open_task_find(start->ctx, start->req, open, &other, err);
 		if (found < 0) {
@@ -117,6 +129,7 @@ static int take_back(const struct cluster_start *start, struct open_task *open, 
 {
 	const char *cause = arena_strdup(&start->ctx->arena, err->msg);
 	struct error ignored;
+	int untold;
 
 	/* This delivery comes again, here or elsewhere, and goes on with what it finds. */
 	if (bus_is_dead(start->ctx->bus) || (joined && !start->req->redelivered))
@@ -124,8 +137,11 @@ static int take_back(const struct cluster_start *start, struct open_task *open, 
 	caller_allow_undo(start->ctx);
 	if (open_task_refresh(open, start->ctx, &ignored) > 0)
 		return 0;
-	unmark_entity(start, open, document);
-	open_task_fail(open, start->ctx, start->failed_text, cause);
+	untold = unmark_entity(start, open, document);
+	/* Either is enough for the resync to leave it undone. */
+	if (open_task_fail(open, start->ctx, start->failed_text, cause) && untold)
+		error_wrap(err, "it is not known whether this will be done, look before you send "
+				"it again");
 	return -1;
 }
 
@@ -138,6 +154,8 @@ int cluster_start(const struct cluster_start *start, struct open_task *open,
 	if (caller_may_write(start->ctx, start->req, err) || choose_task(start, open, &joined, err))
 		return -1;
 	marked = mark_entity(start, open, document, err);
+	if (marked < 0 && caller_may_repeat(start->ctx, err))
+		marked = mark_entity(start, open, document, err);
 	if (marked > 0) {
 		open_task_fail(open, start->ctx, start->failed_text,
 			"another operation on the cluster has just begun");

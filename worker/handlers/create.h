@@ -24,7 +24,8 @@ struct create {
 	bool entity_unknown;	      /* its POST had no answer, and VCD could not be asked since */
 	/* What it works on was made by another delivery, which may be at work right now. */
 	bool shared;
-	bool running; /* an operation has claimed the task: nothing is left to do */
+	bool running;  /* an operation has claimed the task: nothing is left to do */
+	bool repeated; /* a step that failed was tried once more; only one is */
 };
 
 /*

@@ -39,8 +39,11 @@ static int undo_entity(struct create *create)
 	return -1;
 }
 
-/* An entity that says FAILED is a verdict too: nobody goes on with it, and it can be deleted. */
-static void keep_entity(struct create *create)
+/*
+ * An entity that says FAILED is a verdict too: nobody goes on with it, and it can be deleted. 0:
+ * written.
+ */
+static int keep_entity(struct create *create)
 {
 	struct vcd *vcd = create->adm.ctx->vcd;
 	struct cluster_change change = {
@@ -51,18 +54,19 @@ static void keep_entity(struct create *create)
 	if (vcd_entity_get(vcd, VCD_SERVICE, create->urn, &create->document, &err) == 0) {
 		cluster_apply(create->document, &change);
 		if (vcd_entity_put(vcd, VCD_SERVICE, &create->document, &err) == 0)
-			return;
+			return 0;
 	}
 	log_event(LOG_WARN, "create.undo_failed", LOG_STR("cluster", create->urn),
 		LOG_STR("cause", err.msg));
+	return -1;
 }
 
 /*
  * What cannot be removed now, the operation itself removes: its record gets the verdict before its
  * first pass, and from a verdict on only the undo is walked. Without a broker the running task with
- * its verdict waits for a resync.
+ * its verdict waits for a resync. 0: VCD knows of it.
  */
-static void hand_over(struct create *create, const char *cause)
+static int hand_over(struct create *create, const char *cause)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
 	struct details *details = &create->open.details;
@@ -74,13 +78,12 @@ static void hand_over(struct create *create, const char *cause)
 		details_doubt(details, vcd_now_ms(ctx->vcd));
 	details->verdict = (struct details_verdict){
 		.kind = "rollback", .step = ADMISSION_STEP, .cause = cause};
-	if (open_task_record(&create->open, ctx, &err)) {
-		keep_entity(create);
-		return;
-	}
+	if (open_task_record(&create->open, ctx, &err))
+		return keep_entity(create);
 	if (cluster_enqueue(ctx, create->req, &create->adm.caller, &create->open, &err))
 		log_event(LOG_WARN, "create.undo_waits", LOG_STR("cluster", create->urn),
 			LOG_STR("task", create->open.task.uuid), LOG_STR("cause", err.msg));
+	return 0;
 }
 
 /* Is the winner's task the one we have worked for? Then it is not ours to end. */
@@ -151,11 +154,14 @@ bool create_undo(struct create *create, struct error *err)
 		create_find_entity(create);
 	/* What may still appear has to be waited for. */
 	if (create->urn && (undo_vapp(create) || create->in_doubt || undo_entity(create))) {
-		if (fate == FATE_OURS)
-			hand_over(create, cause);
-		else
-			keep_entity(create);
-		error_wrap(err, "cluster '%s' was not created and is being removed", name);
+		int untold = fate == FATE_OURS ? hand_over(create, cause) : keep_entity(create);
+
+		/* The resync may find a create that looks accepted. */
+		error_wrap(err,
+			untold ? "it is not known whether cluster '%s' is being created, look "
+				 "before you send it again"
+			       : "cluster '%s' was not created and is being removed",
+			name);
 		return false;
 	}
 	/* The resync looks for the entity again, as long as the task runs. */

@@ -108,7 +108,7 @@ int open_task_refresh(struct open_task *open, struct thread_ctx *ctx, struct err
 	return claimed;
 }
 
-void open_task_fail(
+int open_task_fail(
 	struct open_task *open, struct thread_ctx *ctx, const char *text, const char *cause)
 {
 	struct vcd_task_write write;
@@ -120,10 +120,11 @@ void open_task_fail(
 		write.progress = -1;
 		write.error_message = cause;
 		if (vcd_task_put(ctx->vcd, &open->task, &write, NULL, &err) == 0)
-			return;
+			return 0;
 	}
 	log_event(LOG_WARN, "task.left_running", LOG_STR("task", open->task.uuid),
 		LOG_STR("cause", err.msg));
+	return -1;
 }
 
 /* Strictly before: VCD's start times, then ids. All copies of a request see the same order. */

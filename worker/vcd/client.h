@@ -59,8 +59,6 @@ int vcd_exchange(struct vcd *vcd, const char *path, struct http_request *request
 	struct http_response *out, struct error *err) MUST_CHECK;
 /* A sign of life, given at least once a second. False when the thread should stop. */
 bool vcd_tick(struct vcd *vcd);
-/* Sleeps in small steps with ticks. False when the thread should stop or the time is up. */
-bool vcd_sleep(struct vcd *vcd, int64_t ms);
 const char *vcd_accept_xml(struct vcd *vcd);
 const char *vcd_accept_json(struct vcd *vcd);
 bool vcd_api_at_least(const struct vcd *vcd, int major);

@@ -75,6 +75,8 @@ void vcd_free(struct vcd **vcd);
  * delivers the message to somebody else. Results live in the arena. Resets the count of calls.
  */
 void vcd_begin(struct vcd *vcd, struct arena *arena, int64_t end_ms, int64_t mutate_until_ms);
+/* Sleeps in small steps with ticks. False when the thread should stop or that end has come. */
+bool vcd_sleep(struct vcd *vcd, int64_t ms);
 struct arena *vcd_arena(struct vcd *vcd);
 int vcd_calls(const struct vcd *vcd); /* HTTP requests sent since vcd_begin */
 /* The latest call that changes something had no answer of VCD: it may still take effect. */
