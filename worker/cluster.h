@@ -12,6 +12,12 @@
 
 #include <json-c/json.h>
 
+/*
+ * What an entity's externalId begins with until its create is accepted; behind it stands the
+ * request's id.
+ */
+#define CLUSTER_REQUEST_PREFIX "cse-request:"
+
 struct cluster_spec {
 	const char *name, *org, *vdc; /* metadata */
 	const char *kind, *api_version;

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "worker/cluster.h"
 #include "worker/operation.h"
 #include "worker/slot.h"
 #include "worker/task_record.h"
@@ -174,8 +175,9 @@ static int find_entity(struct revived *revived, const char **urn, struct error *
 
 	*urn = NULL;
 	if (vcd_entity_find(work->vcd, VCD_SERVICE, "externalId",
-		    arena_printf(work->arena, "cse-request:%s", revived->details.request), &list,
-		    err))
+		    arena_printf(
+			    work->arena, CLUSTER_REQUEST_PREFIX "%s", revived->details.request),
+		    &list, err))
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *document = json_object_array_get_idx(list, i);

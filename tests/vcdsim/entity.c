@@ -290,8 +290,11 @@ static void entity_list(struct sim *sim, const struct sim_request *req, struct s
 		arena_strdup(req->arena, req->tokens[1]), arena_strdup(req->arena, req->tokens[2])};
 	struct json_object *values;
 	struct filter *filter;
+	/* An administrator in an org's context sees what is in that org. */
+	bool narrowed = sim_header(req, "X-VMWARE-VCLOUD-TENANT-CONTEXT") != NULL;
+	struct sim_org *org = acting_org(sim, req, reply);
 
-	if (!list_filter(req, reply, entity_keys, &filter))
+	if (!org || !list_filter(req, reply, entity_keys, &filter))
 		return;
 	values = json_object_new_array();
 	for (size_t i = 0; i < json_object_array_length(sim->entities); i++) {
@@ -301,6 +304,8 @@ static void entity_list(struct sim *sim, const struct sim_request *req, struct s
 
 		if (type && selects(type, parts) &&
 			entity_level(sim, req->session, entity) >= LEVEL_VIEW &&
+			(!narrowed ||
+				str_eq(str_urn_uuid(json_str(entity, "org.id", "")), org->uuid)) &&
 			filter_match(filter, entity, filter_json_value))
 			json_object_array_add(values, doc_shown(entity));
 	}

@@ -9,11 +9,9 @@
 
 #include <string.h>
 
-#define EXTERNAL_ID_PREFIX "cse-request:"
-
 const char *claim_external_id(struct arena *arena, const struct request *req)
 {
-	return arena_printf(arena, EXTERNAL_ID_PREFIX "%s", req->id);
+	return arena_printf(arena, CLUSTER_REQUEST_PREFIX "%s", req->id);
 }
 
 static int refuse_name(const struct admission *adm, struct error *err)
@@ -40,6 +38,14 @@ static bool in_org(const struct admission *adm, struct json_object *document)
 	return str_eq(json_str(document, "org.id", ""), adm->caller.org_urn);
 }
 
+/* In the context of the org: what others call their clusters is no business of this request. */
+static int find_named(const struct admission *adm, struct json_object **list, struct error *err)
+{
+	const struct vcd_as as = {.tenant_context = adm->caller.org_uuid};
+
+	return vcd_entity_find(adm->ctx->vcd, as, "name", adm->spec.name, list, err);
+}
+
 int claim_look(const struct admission *adm, const struct request *req, struct json_object **winner,
 	struct error *err)
 {
@@ -47,7 +53,7 @@ int claim_look(const struct admission *adm, const struct request *req, struct js
 	struct json_object *list = NULL;
 
 	*winner = NULL;
-	if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "name", adm->spec.name, &list, err))
+	if (find_named(adm, &list, err))
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *document = json_object_array_get_idx(list, i);
@@ -98,7 +104,7 @@ int claim_look_vapp(const struct admission *adm, const struct request *req,
 bool claim_is_accepted(struct json_object *document)
 {
 	return !str_starts(
-		json_str(document, "externalId", EXTERNAL_ID_PREFIX), EXTERNAL_ID_PREFIX);
+		json_str(document, "externalId", CLUSTER_REQUEST_PREFIX), CLUSTER_REQUEST_PREFIX);
 }
 
 /* What another cluster of our name means for us. */
@@ -155,7 +161,7 @@ int claim_settle(const struct admission *adm, const struct request *req, const c
 		struct json_object *list = NULL;
 		enum rival rival;
 
-		if (vcd_entity_find(adm->ctx->vcd, VCD_SERVICE, "name", adm->spec.name, &list, err))
+		if (find_named(adm, &list, err))
 			return -1;
 		rival = look_at_rivals(adm, list, urn, own);
 		if (rival == RIVAL_WINS)
