@@ -57,15 +57,19 @@ const char *cluster_name_of(struct json_object *document)
 }
 
 /*
- * A record without a cluster is that of a create still in admission: then the task must at least be
- * one of the entity's org.
+ * A record without a cluster is that of a create still in admission: then the entity says which
+ * request made it, and the task must be one of its org.
  */
 static bool is_about(const struct last_task *last, struct json_object *document)
 {
+	const char *external_id = json_str(document, "externalId", "");
+
 	if (last->details.cluster)
 		return str_eq(last->details.cluster, json_str(document, "id", ""));
-	return str_eq(str_last_segment(last->task.owner_href),
-		str_urn_uuid(json_str(document, "org.id", "")));
+	return str_starts(external_id, CLUSTER_REQUEST_PREFIX) &&
+	       str_eq(external_id + strlen(CLUSTER_REQUEST_PREFIX), last->details.request) &&
+	       str_eq(str_last_segment(last->task.owner_href),
+		       str_urn_uuid(json_str(document, "org.id", "")));
 }
 
 int cluster_last_task(struct thread_ctx *ctx, struct json_object *document, struct last_task *out,
