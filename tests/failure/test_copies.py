@@ -164,7 +164,7 @@ def test_an_answer_comes_in_time_or_not_at_all(new_box, undo_ms, answered):
     before = box.vcd.state()
     if undo_ms:
         box.vcd.fail(agent=AGENT, method="PUT", path="/api/task/*", delay_ms=undo_ms, times=0)
-    box.vcd.fail(agent=AGENT, method="POST", path="*/action/composeVApp", stall=True)
+    box.vcd.fail(agent=AGENT, method="POST", path="*/action/composeVApp", stall=True, times=0)
     sent = box.alice.send("POST", CREATE, cluster_body("stalled"))
     answers = box.alice.answers(sent, limit_s=8)
     assert [answer.status for answer in answers] == ([503] if answered else []), answers

@@ -94,6 +94,12 @@ static void whatever_fails_is_taken_back(void **state)
 			fail_msg("%s: status %d (%s)", step, status, err.msg);
 		if (status == 202)
 			continue;
+		/* Nobody can tell which delivery wrote it: the create may have been accepted. */
+		if (i % 2 && (str_eq(step, "task_put") || str_eq(step, "entity_put"))) {
+			assert_non_null(strstr(err.msg, "is being created all the same"));
+			assert_int_equal(fake.tasks[0].status, TASK_RUNNING);
+			continue;
+		}
 		assert_int_equal(json_object_array_length(fake.entities), 0);
 		assert_false(fake.vapp);
 		/* A task whose POST had no answer is unknown to us: the resync ends it. */

@@ -142,7 +142,8 @@ static int make_vapp(struct create *create, struct error *err)
 		create->in_doubt = false;
 		return 0;
 	}
-	create->in_doubt = vcd_in_doubt(adm->ctx->vcd);
+	/* What an earlier try has sent may still come, whatever VCD says of this one. */
+	create->in_doubt |= vcd_in_doubt(adm->ctx->vcd);
 	if (error_may_retry(err->code) || err->code == ERR_CONFLICT)
 		return find_made_vapp(create, err);
 	return -1;
@@ -172,6 +173,22 @@ static int record_vapp(struct create *create, struct error *err)
 	return -1;
 }
 
+/* A delete that was accepted meanwhile keeps its mark: it waits for the end of this task. */
+static int yield_to_delete(const struct create *create, struct error *err)
+{
+	struct last_task last;
+
+	if (str_eq(json_str(create->document, "entity.status.task_href", ""),
+		    create->open.task.href))
+		return 0;
+	if (cluster_last_task(create->adm.ctx, create->document, &last, err))
+		return -1;
+	if (!last.running || !last.ours || last.details.op != OPERATION_DELETE)
+		return 0;
+	return error_set(err, ERR_CONFLICT, "cluster '%s' was deleted while it was being created",
+		create->adm.spec.name);
+}
+
 static int link_entity(struct create *create, struct error *err)
 {
 	const struct admission *adm = &create->adm;
@@ -180,14 +197,18 @@ static int link_entity(struct create *create, struct error *err)
 	/* Its owner may have written the entity since; the reply must name the task. */
 	change.phase = "CREATE:IN_PROGRESS";
 	change.task_href = create->open.task.href;
-	if (claim_settle(adm, create->req, create->urn, &create->document, err))
+	if (claim_settle(adm, create->req, create->urn, &create->document, err) ||
+		yield_to_delete(create, err))
 		return -1;
 	change.external_id = vcd_href(adm->ctx->vcd, "/api/vApp/vapp-%s", create->vapp);
 	if (create->running ||
 		str_eq(json_str(create->document, "externalId", ""), change.external_id))
 		return 0;
 	cluster_apply(create->document, &change);
-	return vcd_entity_put(adm->ctx->vcd, adm->caller.as, &create->document, err);
+	if (vcd_entity_put(adm->ctx->vcd, adm->caller.as, &create->document, err))
+		return -1;
+	create->linked = true;
+	return 0;
 }
 
 static int enqueue(struct create *create, struct error *err)

@@ -132,8 +132,10 @@ static int take_back(const struct cluster_start *start, struct open_task *open, 
 	int untold;
 
 	/* This delivery comes again, here or elsewhere, and goes on with what it finds. */
-	if (bus_is_dead(start->ctx->bus) || (joined && !start->req->redelivered))
+	if (bus_is_dead(start->ctx->bus))
 		return -1;
+	if (joined && !start->req->redelivered)
+		return error_wrap(err, "another delivery of this request may still do it");
 	caller_allow_undo(start->ctx);
 	if (open_task_refresh(open, start->ctx, &ignored) > 0)
 		return 0;

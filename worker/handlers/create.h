@@ -25,6 +25,7 @@ struct create {
 	/* What it works on was made by another delivery, which may be at work right now. */
 	bool shared;
 	bool running;  /* an operation has claimed the task: nothing is left to do */
+	bool linked;   /* this delivery made the entity name the vApp: the create is accepted */
 	bool repeated; /* a step that failed was tried once more; only one is */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/handlers/create.h"
+#include "worker/handlers/create_claim.h"
 
 #include "common/amqp.h"
 #include "common/json.h"
@@ -96,11 +97,13 @@ static bool is_winners_task(const struct create *create)
 
 /*
  * Another delivery may be at work on the same things: what has failed here may succeed there. True:
- * they are left to it.
+ * they are left to it. Not when it has given up: what this one has made is unknown to it.
  */
 static bool leave(struct create *create, struct error *err)
 {
-	bool lost = bus_is_dead(create->adm.ctx->bus);
+	struct thread_ctx *ctx = create->adm.ctx;
+	bool lost = bus_is_dead(ctx->bus);
+	struct error why = {0};
 
 	if (create->winner)
 		return false;
@@ -108,6 +111,9 @@ static bool leave(struct create *create, struct error *err)
 	if (lost && create->document)
 		return true;
 	if (!create->shared || create->req->redelivered || !error_may_retry(err->code))
+		return false;
+	caller_allow_undo(ctx);
+	if (open_task_refresh(&create->open, ctx, &why) < 0 && why.code == ERR_BUSY)
 		return false;
 	error_wrap(err, "cluster '%s' is being created by another delivery of this request",
 		create->adm.spec.name);
@@ -118,22 +124,40 @@ static bool leave(struct create *create, struct error *err)
 enum fate {
 	FATE_OURS,     /* nobody has touched it, or VCD cannot be asked */
 	FATE_ACCEPTED, /* an operation runs: another delivery's create was accepted */
+	FATE_SHARED,   /* another delivery has come further, and answers for it */
 	FATE_ENDED,    /* given up already: its end is not written again */
 };
+
+static bool is_linked_by_another(const struct create *create)
+{
+	CLEANUP(json_release)
+	struct json_object *document = NULL;
+	struct error ignored;
+
+	/* Who comes after another delivery's death goes on with what that one has linked. */
+	return create->urn && !create->linked && !create->req->redelivered &&
+	       vcd_entity_get(
+		       create->adm.ctx->vcd, VCD_SERVICE, create->urn, &document, &ignored) == 0 &&
+	       claim_is_accepted(document);
+}
 
 static enum fate ask_fate(struct create *create)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
 	struct error err = {0};
+	const struct details *details = &create->open.details;
+	const char *vapp = details->vapp;
 	int claimed = create->winner ? 0 : open_task_refresh(&create->open, ctx, &err);
 
 	if (claimed < 0)
 		return err.code == ERR_BUSY ? FATE_ENDED : FATE_OURS;
-	if (claimed == 0 || !create->vapp)
-		return FATE_OURS;
-	return vcd_entity_get(ctx->vcd, VCD_SERVICE, create->urn, &create->winner, &err) == 0
-		       ? FATE_ACCEPTED
-		       : FATE_OURS;
+	if (claimed > 0 && details->cluster &&
+		vcd_entity_get(ctx->vcd, VCD_SERVICE, details->cluster, &create->winner, &err) == 0)
+		return FATE_ACCEPTED;
+	/* Its record names a vApp that this delivery has not written there. */
+	if (claimed > 0 || (details->vapp && !str_eq(details->vapp, vapp)))
+		return FATE_SHARED;
+	return is_linked_by_another(create) ? FATE_SHARED : FATE_OURS;
 }
 
 /* In reverse, the task last. */
@@ -150,6 +174,10 @@ bool create_undo(struct create *create, struct error *err)
 	fate = ask_fate(create);
 	if (fate == FATE_ACCEPTED)
 		return true;
+	if (fate == FATE_SHARED) {
+		error_wrap(err, "cluster '%s' is being created all the same", name);
+		return false;
+	}
 	if (create->entity_unknown)
 		create_find_entity(create);
 	/* What may still appear has to be waited for. */
