@@ -271,6 +271,47 @@ static void c10_an_accepted_create_is_not_taken_back_by_its_copy(void **state)
 	fail_msg("no entity_put");
 }
 
+/* The call's place among those of the last request. */
+static size_t place_of(const char *call)
+{
+	for (size_t i = 0; i < fake.call_count; i++)
+		if (str_eq(fake.calls[i], call))
+			return i + 1;
+	fail_msg("no %s", call);
+	return 0;
+}
+
+/* Its compose ends late and it can ask nothing more, while its copy was accepted. */
+static void c10_an_accepted_create_outlives_a_slow_copy(void **state)
+{
+	void (*const meets[])(void) = {meet_create, meet_and_run};
+	struct error err;
+	size_t compose;
+
+	(void)state;
+	assert_int_equal(send_create("r1", false, &err), 202);
+	compose = place_of("compose");
+	for (size_t i = 0; i < ARRAY_LEN(meets); i++) {
+		tear_down(NULL);
+		set_up(NULL);
+		copy.status = 0;
+		fake.meet = meets[i];
+		fake.meet_at = compose;
+		fake.fail = "vapp_find";
+		fake.fail_skip = 1; /* the copy's */
+		fake.fail_more = 20;
+		fake.fail_code = ERR_TRANSIENT;
+		/* The same answer once it is known that the copy's operation runs. */
+		assert_int_equal(send_create("r1", false, &err), i ? 202 : 503);
+		assert_true(i || strstr(err.msg, "is being created all the same"));
+		assert_int_equal(copy.status, 202);
+		assert_int_equal(json_object_array_length(fake.entities), 1);
+		assert_true(fake.vapp);
+		assert_int_equal(running_tasks(), 1);
+		assert_null(details_of(fake_task(copy.task)).verdict.kind);
+	}
+}
+
 /* The worker stood still so long that the resync took everything back. */
 static void meet_resync(void)
 {
@@ -285,6 +326,30 @@ static void meet_resync(void)
 	while (json_object_array_length(fake.entities))
 		json_object_array_del_idx(fake.entities, 0, 1);
 	fake.vapp = false;
+}
+
+/* The copy that made entity and task has taken them back: what came after is removed as well. */
+static void what_a_copy_has_given_up_leaves_no_vapp(void **state)
+{
+	struct error err;
+	size_t compose = 0;
+
+	(void)state;
+	for (int meets = 0; meets < 2; meets++) {
+		tear_down(NULL);
+		set_up(NULL);
+		die_at("compose", false);
+		assert_int_equal(send_create("r1", false, &err), 503);
+		fake.dead = fake.dies = false;
+		fake.meet = meets ? meet_resync : NULL;
+		fake.meet_at = compose;
+		assert_int_equal(send_create("r1", false, &err), meets ? 503 : 202);
+		compose = place_of("compose");
+	}
+	assert_false(fake.vapp);
+	assert_int_equal(json_object_array_length(fake.entities), 0);
+	assert_int_equal(running_tasks(), 0);
+	assert_int_equal(fake.published, 0);
 }
 
 static void a_task_that_was_ended_is_not_ended_again(void **state)
@@ -461,6 +526,8 @@ int main(void)
 		TEST(c10_copies_of_a_create_at_one_moment_agree),
 		TEST(c10_an_accepted_create_is_not_taken_back_by_its_copy),
 		TEST(a_task_that_was_ended_is_not_ended_again),
+		TEST(what_a_copy_has_given_up_leaves_no_vapp),
+		TEST(c10_an_accepted_create_outlives_a_slow_copy),
 		TEST(c09_a_change_that_died_is_continued),
 		TEST(a_change_that_was_taken_back_is_not_accepted),
 		TEST(c10_copies_of_a_change_at_one_moment_agree),
