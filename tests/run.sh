@@ -50,7 +50,8 @@ check() { # NAME COMMAND...
 	return 1
 }
 
-# Adds the counts of a JUnit file; a missing or broken one is a failure of its own.
+# Adds the counts of a JUnit file; a missing or broken one is a failure of its own. False when
+# something failed.
 count() { # NAME JUNIT_FILE
 	local total bad left_out
 	if ! read -r total bad left_out < <("$python" - "$2" <<'PYTHON'
@@ -69,13 +70,14 @@ PYTHON
 	); then
 		echo "FAILED  $1: no results in $2"
 		failed=$((failed + 1))
-		return
+		return 1
 	fi
 	passed=$((passed + total - bad - left_out))
 	failed=$((failed + bad))
 	skipped=$((skipped + left_out))
 	printf '%-7s %-28s %d of %d passed, %d skipped\n' "$([ "$bad" -eq 0 ] && echo ok || echo FAILED)" \
 		"$1" $((total - bad - left_out)) "$total" "$left_out"
+	[ "$bad" -eq 0 ]
 }
 
 build() { # PRESET [TARGET...]
@@ -112,7 +114,7 @@ run_lint() {
 run_unit() {
 	with_broker ctest --preset dev -LE long --output-junit "$logs/ctest.xml" >"$logs/ctest.log" 2>&1 ||
 		grep -A 40 -E '^\[  FAILED|\*\*\*' "$logs/ctest.log" | tail -n 80 || true
-	count "unit, simulator, broker tests" "$logs/ctest.xml"
+	count "unit, simulator, broker tests" "$logs/ctest.xml" || true
 }
 
 # Two targets at a time; what makes one fail is kept beside its log.
@@ -132,35 +134,53 @@ run_long() {
 	export CSE_FAILURE_FULL=1 CSE_MATRIX=full CSE_KILL_POINTS=30
 	ctest --preset dev -L long --timeout 1800 --output-junit "$logs/long-unit.xml" \
 		>"$logs/long-unit.log" 2>&1 || tail -n 80 "$logs/long-unit.log"
-	count "cut bootstraps" "$logs/long-unit.xml"
-	run_failure "long or not long"
-	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/long "$python" -m pytest -p no:cacheprovider -q tests/e2e \
-		-m long --junitxml "$logs/long.xml" >"$logs/long.log" 2>&1 || tail -n 80 "$logs/long.log"
-	count "long end-to-end tests" "$logs/long.xml"
+	count "cut bootstraps" "$logs/long-unit.xml" || true
+	play_failure "long or not long" || true
+	report failure "failure tests, all points"
+	play long dev tests/e2e -m long || true
+	report long "long end-to-end tests"
 }
 
-# What runs in many threads, once more under the thread sanitizer.
-run_tsan() {
-	check "build tsan" build tsan cse-worker vcdsim test_broker_amqp test_broker_requests || return 0
-	check "broker tests, threads" with_broker ctest --preset tsan -L broker || true
-	CSE_BUILD=$PWD/build/tsan CSE_LOGS=$logs/tsan "$python" -m pytest -p no:cacheprovider -q \
-		tests/e2e/test_main_job.py --junitxml "$logs/tsan.xml" >"$logs/tsan.log" 2>&1 ||
-		tail -n 80 "$logs/tsan.log"
-	count "end-to-end tests, threads" "$logs/tsan.xml"
+# pytest with one build; the log and the results bear the name.
+play() { # NAME PRESET ARGUMENT...
+	local name=$1 preset=$2
+	shift 2
+	CSE_BUILD=$PWD/build/$preset CSE_LOGS=$logs/$name "$python" -m pytest -p no:cacheprovider -q \
+		--durations 15 --junitxml "$logs/$name.xml" "$@" >"$logs/$name.log" 2>&1
+}
+
+# How what was played has ended, and why not well.
+report() { # NAME TITLE
+	count "$2" "$logs/$1.xml" || tail -n 80 "$logs/$1.log"
 }
 
 # The worker beside a broker that fails as the tests decide.
-run_failure() { # [MARKS]
-	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/failure "$python" -m pytest -p no:cacheprovider -q \
-		tests/failure -m "${1:-not long}" --durations 15 --junitxml "$logs/failure.xml" >"$logs/failure.log" 2>&1 ||
-		tail -n 80 "$logs/failure.log"
-	count "failure tests" "$logs/failure.xml"
+play_failure() { # [MARKS]
+	play failure dev tests/failure -m "${1:-not long}"
 }
 
-run_e2e() {
-	CSE_BUILD=$PWD/build/dev CSE_LOGS=$logs/e2e "$python" -m pytest -p no:cacheprovider -q tests/e2e \
-		-m "not long" --durations 15 --junitxml "$logs/e2e.xml" >"$logs/e2e.log" 2>&1 || tail -n 80 "$logs/e2e.log"
-	count "end-to-end tests" "$logs/e2e.xml"
+play_e2e() {
+	play e2e dev tests/e2e -m "not long"
+}
+
+# What runs in many threads, once more under the thread sanitizer; see also run_played.
+run_tsan() {
+	check "broker tests, threads" with_broker ctest --preset tsan -L broker || true
+	check "unit tests, threads" ctest --preset tsan -L threads || true
+	play tsan tsan tests/e2e/test_main_job.py || true
+	report tsan "end-to-end tests, threads"
+}
+
+# The longest stages mostly wait, and share neither ports nor addresses: side by side.
+run_played() {
+	has failure && play_failure &
+	[ "$tsan_built" = yes ] && play tsan-failure tsan tests/failure/test_copies.py tests/failure/test_twins.py &
+	if has e2e; then play_e2e || true; fi
+	wait
+	has failure && report failure "failure tests"
+	[ "$tsan_built" = yes ] && report tsan-failure "failure tests, threads"
+	has e2e && report e2e "end-to-end tests"
+	return 0
 }
 
 # Every program under test writes sanitizer reports here; a single one is a failure, whatever the
@@ -185,16 +205,19 @@ export UBSAN_OPTIONS=log_path=$logs/sanitizer/ubsan:print_stacktrace=1
 deploy/packages.sh build test
 has lint && run_lint
 built=no
+tsan_built=no
 if has build || has unit || has failure || has e2e || has tsan || has long; then
 	check "build dev" build dev && built=yes
 fi
 has release && { check "build release" build release || true; }
 has fuzz && run_fuzz
+if has tsan; then
+	check "build tsan" build tsan cse-worker vcdsim cse-worker-box threaded_tests && tsan_built=yes
+fi
 if [ "$built" = yes ]; then
 	has unit && run_unit
-	has failure && run_failure
-	has e2e && run_e2e
-	has tsan && run_tsan
+	run_played
+	[ "$tsan_built" = yes ] && run_tsan
 	has long && run_long
 	check "memory checks" check_sanitizers || true
 fi
