@@ -131,7 +131,7 @@ run_fuzz() {
 }
 
 run_long() {
-	export CSE_FAILURE_FULL=1 CSE_MATRIX=full CSE_KILL_POINTS=30
+	export CSE_FAILURE_FULL=1 CSE_MATRIX=full CSE_KILL_POINTS=30 CSE_PAUSE_S=60
 	ctest --preset dev -L long --timeout 1800 --output-junit "$logs/long-unit.xml" \
 		>"$logs/long-unit.log" 2>&1 || tail -n 80 "$logs/long-unit.log"
 	count "cut bootstraps" "$logs/long-unit.xml" || true
