@@ -55,6 +55,13 @@ static int send_rule(struct work *work, struct observed *seen, const struct vcd_
 	return failed;
 }
 
+/* A profile takes VCD its time, in which another pass may have made the rule. */
+static int look_again(struct work *work, struct observed *seen, struct error *err)
+{
+	seen->seen &= ~(unsigned)SEE_RULES;
+	return observed_look(work, seen, SEE_RULES, err);
+}
+
 int work_rule_create(
 	struct work *work, struct observed *seen, const char *address, struct error *err)
 {
@@ -73,16 +80,15 @@ int work_rule_create(
 		return await_made(work, seen, err);
 	if (vcd_edge_get(work->vcd, VCD_SERVICE, seen->edge, &edge, err))
 		return -1;
-	if (!address[0] && choose_address(work, seen, &edge, &rule.external, err))
-		return -1;
 	made = vcd_port_profile(work->vcd, edge.owner_urn, work->org_urn, PORT_PROFILE_NAME,
 		KUBE_API_PORT, &rule.profile_id, err);
-	if (made < 0)
+	if (made < 0 || (made && look_again(work, seen, err)))
+		return -1;
+	if (made && seen->rule.state != EXPOSE_NONE)
+		return 0;
+	if (!address[0] && choose_address(work, seen, &edge, &rule.external, err))
 		return -1;
 	seen->seen &= ~(unsigned)SEE_RULES;
-	/* It took VCD its time, in which another pass may have made the rule: looked at again. */
-	if (made)
-		return 0;
 	if (send_rule(work, seen, &rule, err))
 		return -1;
 	return work_pause(work, err);
