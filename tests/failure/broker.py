@@ -50,6 +50,7 @@ class Queue:
         self.name, self.arguments, self.owner = name, arguments, owner
         self.ready = collections.deque()
         self.consumers = []  # connections, the next one first
+        self.served = collections.Counter()  # when each worker got its last message
         self.held = False  # by a test
 
 
@@ -304,9 +305,12 @@ class Broker:
             if queue.ready[0].expires is not None and queue.ready[0].expires < now:
                 queue.ready.popleft()
                 continue
-            free = next((c for c in queue.consumers if c.held is None), None)
+            # Workers take turns, or all copies of a request would meet in one of them.
+            free = min((c for c in queue.consumers if c.held is None),
+                       key=lambda c: queue.served[c.pid], default=None)
             if free is None:
                 return
+            queue.served[free.pid] = queue.served.total() + 1
             queue.consumers.remove(free)
             queue.consumers.append(free)
             self._deliver(queue, free, queue.ready.popleft())
