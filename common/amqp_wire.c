@@ -330,6 +330,12 @@ int wire_open(
 	if (!sock)
 		return -1;
 	status = amqp_socket_open_noblock(sock, address.host, address.port, &limit);
+	/* The library keeps the system's reason to itself. */
+	if (status == AMQP_STATUS_SOCKET_ERROR)
+		return error_set(err, ERR_TRANSIENT,
+			"connect to %s: no connection; does a broker listen there, and does a "
+			"firewall let it through?",
+			host);
 	if (status != AMQP_STATUS_OK)
 		return error_set(
 			err, ERR_TRANSIENT, "connect to %s: %s", host, amqp_error_string2(status));

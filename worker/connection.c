@@ -2,6 +2,7 @@
 #include "worker/connection.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "worker/slot.h"
 #include "worker/topology.h"
@@ -130,4 +131,17 @@ bool connection_tick(void *data)
 
 	connection_note_blocked(ctx);
 	return alive;
+}
+
+void connection_log_failure(struct thread_ctx *ctx, const struct error *err, unsigned attempt)
+{
+	enum { SILENCE_MS = 1000 };
+	int64_t now = clock_ms();
+	int64_t last = atomic_load(&ctx->shared->failure_logged_ms);
+	bool news = now - last >= SILENCE_MS &&
+		    atomic_compare_exchange_strong(&ctx->shared->failure_logged_ms, &last, now);
+
+	log_event(news ? LOG_WARN : LOG_DEBUG,
+		err->code == ERR_TRANSIENT ? "broker.unreachable" : "broker.unusable",
+		LOG_STR("reason", err->msg), LOG_INT("attempt", attempt));
 }

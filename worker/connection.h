@@ -42,4 +42,10 @@ void connection_pause(struct thread_ctx *ctx, unsigned attempt);
  */
 bool connection_tick(void *data);
 
+/*
+ * Says that no connection could be made, or none that is of use; at most once a second for all
+ * threads, which fail alike. The rest is for level debug.
+ */
+void connection_log_failure(struct thread_ctx *ctx, const struct error *err, unsigned attempt);
+
 #endif

@@ -224,8 +224,7 @@ static bool open_connection(struct thread_ctx *ctx, unsigned *attempt)
 		*attempt = 0;
 		return true;
 	}
-	log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
-		LOG_INT("attempt", *attempt + 1));
+	connection_log_failure(ctx, &err, *attempt + 1);
 	connection_pause(ctx, (*attempt)++);
 	return false;
 }

@@ -305,8 +305,7 @@ static void use_connection(struct thread_ctx *ctx, unsigned *attempt)
 	struct error err;
 
 	if (open_connection(ctx, &err)) {
-		log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
-			LOG_INT("attempt", *attempt + 1));
+		connection_log_failure(ctx, &err, *attempt + 1);
 	} else {
 		log_event(*attempt ? LOG_INFO : LOG_DEBUG, "broker.connected");
 		arena_reset(&ctx->arena);

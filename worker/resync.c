@@ -204,8 +204,7 @@ void *resync_thread(void *data)
 		struct error err;
 
 		if (connection_declare(ctx, NULL, &err)) {
-			log_event(LOG_WARN, "broker.unreachable", LOG_STR("reason", err.msg),
-				LOG_INT("attempt", attempt + 1));
+			connection_log_failure(ctx, &err, attempt + 1);
 			connection_pause(ctx, attempt++);
 			continue;
 		}
