@@ -29,9 +29,17 @@ QUEUES = [PREFIX, f"{PREFIX}.operations", f"{PREFIX}.parked",
 
 
 class Report:
+    """What a run says; whatever is not well comes with what to do."""
+
     def __init__(self, run, as_json):
         self.status, self.text, self.errors = run.returncode, run.stdout, run.stderr
         self.json = json.loads(run.stdout) if as_json else None
+        if as_json:
+            bad = [row for row in self.json["rows"] if row["result"] in ("FAIL", "warn")]
+            assert all(row["do"].strip() for row in bad), bad
+        else:
+            bad = [line for line in self.text.splitlines() if line.startswith(("FAIL", "warn"))]
+            assert all(re.search(" -> .", line) for line in bad), bad
 
     def rows(self, check, about=""):
         """[(result, found, do)] of a check, for the objects that contain `about`."""
@@ -300,6 +308,12 @@ def test_modes_of_secrets(check, mode, result, words):
     assert report.results("vcd.login") == [("skipped" if result == "FAIL" else "ok")]
 
 
+def test_a_secret_file_that_is_not_there(check):
+    report = check(vcd__password_file=str(check.folder / "nowhere"))
+    [(result, found, remedy)] = report.rows("secret", "vcd.password_file")
+    assert result == "FAIL" and "nowhere" in found and "can read" in remedy
+
+
 def test_a_secret_file_that_is_empty(check):
     report = check(vcd__password_file=check.secret("empty", ""))
     assert "FAIL" in report.results("secret")
@@ -345,6 +359,8 @@ def test_broker_login(check):
     report = check(broker__hosts=[dead, "localhost:2"])
     assert report.results("broker.tls") == ["warn", "warn", "FAIL"]
     assert report.results("broker.login") == ["skipped"]
+    report = check(broker__hosts=["localhost:1", "localhost:2"], broker__tls__enabled=False)
+    assert report.results("broker.login") == ["warn", "warn", "FAIL"]
 
 
 def test_broker_certificates(check, folder, broker):
@@ -387,6 +403,30 @@ def test_each_differing_argument_is_named(check, channel):
                  "x-overflow is none, wanted 'reject-publish'"):
         assert part in found, found
     assert found.count(" is ") == 6, found
+
+
+@pytest.mark.parametrize("queue, arguments, different", [
+    ("operations", {"x-queue-type": "quorum", "x-delivery-limit": 9, "x-dead-letter-exchange": "elsewhere",
+                    "x-message-ttl": 1000},
+     ("x-delivery-limit is '9', wanted '5'", "x-dead-letter-exchange is 'elsewhere', wanted ''",
+      f"x-dead-letter-routing-key is none, wanted '{PREFIX}.parked'", "x-message-ttl is '1000', wanted none")),
+    ("parked", {"x-queue-type": "quorum", "x-max-length": 5, "x-overflow": "reject-publish"},
+     ("x-max-length is '5', wanted '10000'", "x-message-ttl is none, wanted '1209600000'",
+      "x-overflow is 'reject-publish', wanted none")),
+], ids=["operations", "parked"])
+def test_each_differing_argument_of_the_other_queues(check, channel, queue, arguments, different):
+    channel.queue_declare(f"{PREFIX}.{queue}", durable=True, arguments=arguments)
+    [(result, found, remedy)] = [row for row in check().rows("broker.queue", f"{PREFIX}.{queue}") if row[0] != "ok"]
+    assert result == "FAIL" and "delete it" in remedy
+    for part in different:
+        assert part in found, found
+    assert found.count(" is ") == len(different), found
+
+
+def test_a_queue_that_cannot_be_asked_for(check, channel):
+    channel.queue_declare(f"{PREFIX}.operations", exclusive=True)
+    [(result, found, _)] = [row for row in check().rows("broker.queue", f"{PREFIX}.operations") if row[0] != "ok"]
+    assert result == "FAIL" and "exclusive" in found
 
 
 def test_a_queue_of_the_old_server(check, channel):
@@ -463,6 +503,21 @@ def test_catalog_and_default_template(check):
     assert report.results("vcd.template") == report.results("vcd.default_template") == ["skipped"]
     assert check(catalog__default_template=None).results("vcd.default_template") == ["warn"]
     assert check(catalog__default_revision=2).results("vcd.default_template") == ["FAIL"]
+
+
+@pytest.mark.parametrize("status", [403, 503, 400])
+@pytest.mark.parametrize("check_name, path", [
+    ("vcd.right", "/cloudapi/1.0.0/roles/"), ("vcd.entity_type", "/cloudapi/1.0.0/entityTypes/"),
+    ("vcd.catalog", "/api/catalog/"), ("vcd.template", "/api/catalogItem/"), ("vcd.task", "/api/query"),
+])
+def test_calls_that_fail(check, vcd, check_name, path, status):
+    vcd.fail(method="GET", path_prefix=path, status=status, times=99)
+    try:
+        rows = check().rows(check_name)
+    finally:
+        vcd.heal()
+    assert rows[0][0] == "FAIL", rows
+    assert ("right" in rows[0][2]) or status != 403, rows
 
 
 def test_a_cloud_that_is_not_ready(check, folder, broker):

@@ -52,7 +52,8 @@ void check_broker_tls(struct check *check)
 	for (size_t i = 0; i < config->broker_hosts.count; i++)
 		bad += !look_at_node(check, config->broker_hosts.items[i]);
 	if (bad > 1 && bad == config->broker_hosts.count)
-		check_add(check, CHECK_FAIL, "", "", "no node's certificate is trusted");
+		check_add(check, CHECK_FAIL, "", "mend one of them at least: a worker needs one",
+			"no node's certificate is trusted");
 }
 
 static int connect_to(
@@ -132,7 +133,8 @@ void check_broker_login(struct check *check)
 	for (size_t i = 0; i < hosts->count; i++)
 		good += log_in(check, &hosts->items[i]);
 	if (good == 0 && hosts->count > 1)
-		check_add(check, CHECK_FAIL, "", "", "no node takes the login");
+		check_add(check, CHECK_FAIL, "", "mend one of them at least: a worker needs one",
+			"no node takes the login");
 }
 
 /* "x-message-ttl is '5000', wanted '4000'; …" */
@@ -165,7 +167,8 @@ static bool judge_answer(
 		check_add(check, CHECK_FAIL, name,
 			"give broker.user the permission to configure it", "%s", err->msg);
 	else
-		check_add(check, CHECK_FAIL, name, "", "%s", err->msg);
+		check_add(check, CHECK_FAIL, name,
+			"run it again; if it stays, the broker's own log says why", "%s", err->msg);
 	return false;
 }
 

@@ -24,7 +24,8 @@ static void judge_secret(struct check *check, const struct config_file *file)
 	struct stat st;
 
 	if (stat(file->path, &st) < 0) {
-		check_add(check, CHECK_FAIL, file->key, "", "%s is gone", file->path);
+		check_add(check, CHECK_FAIL, file->key, "put it back, and run this again",
+			"%s is gone", file->path);
 	} else if (st.st_mode & S_IWGRP) {
 		check_add(check, CHECK_WARN, file->key,
 			arena_printf(&check->arena, "run chmod g-w %s", file->path),
@@ -49,7 +50,10 @@ void check_secret_files(struct check *check)
 
 	for (size_t i = 0; config_file_at(config, i, &file); i++) {
 		if (config_file_check(&file, &err) < 0)
-			check_add(check, CHECK_FAIL, file.key, "", "%s", err.msg);
+			check_add(check, CHECK_FAIL, file.key,
+				"give a regular file that the worker's user can read, and others "
+				"cannot when it is secret",
+				"%s", err.msg);
 		else if (file.secret)
 			judge_secret(check, &file);
 		else

@@ -60,7 +60,7 @@ struct check {
 extern const struct check_row check_rows[];
 extern const size_t check_row_count;
 
-/* Adds a finding; object and remedy are borrowed. */
+/* Adds a finding; object and remedy are borrowed. A warning or a failure always has a remedy. */
 void check_add(struct check *check, enum check_result result, const char *object,
 	const char *remedy, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* The worst of its findings; a check without any is ok. */
@@ -107,6 +107,8 @@ void check_rights(struct check *check);
 void check_entity_type(struct check *check);
 /* The client, bounded by the check's limit; no call that changes anything is started with it. */
 struct vcd *check_vcd(struct check *check);
+/* What to do about a call that failed without a remedy of its own. */
+const char *check_vcd_remedy(const struct error *err);
 
 /* templates.c */
 void check_catalog(struct check *check);

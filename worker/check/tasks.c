@@ -89,7 +89,7 @@ void check_tasks(struct check *check)
 	struct error err;
 
 	if (read_tasks(check, &err)) {
-		check_add(check, CHECK_FAIL, "", "", "%s", err.msg);
+		check_add(check, CHECK_FAIL, "", check_vcd_remedy(&err), "%s", err.msg);
 		return;
 	}
 	for (size_t i = 0; i < state->task_count; i++) {

@@ -14,7 +14,7 @@ void check_catalog(struct check *check)
 		check_add(check, CHECK_FAIL, config->catalog_name,
 			err.code == ERR_GONE ? "check catalog.org and catalog.name, or run `cse "
 					       "install`"
-					     : "",
+					     : check_vcd_remedy(&err),
 			"%s", err.msg);
 		return;
 	}
@@ -39,7 +39,7 @@ static void check_item(struct check *check, const struct vcd_ref *item)
 	size_t count;
 
 	if (vcd_metadata_get(vcd, item->href, &entries, &count, &err)) {
-		check_add(check, CHECK_FAIL, item->name, "", "%s", err.msg);
+		check_add(check, CHECK_FAIL, item->name, check_vcd_remedy(&err), "%s", err.msg);
 		return;
 	}
 	if (!catalog_entry_read(template, item, entries, count)) {
@@ -50,7 +50,10 @@ static void check_item(struct check *check, const struct vcd_ref *item)
 		return;
 	}
 	if (vcd_template_get(vcd, item->href, &source, &err)) {
-		check_add(check, CHECK_FAIL, item->name, "upload it again", "%s", err.msg);
+		check_add(check, CHECK_FAIL, item->name,
+			err.code == ERR_DENIED || error_may_retry(err.code) ? check_vcd_remedy(&err)
+									    : "upload it again",
+			"%s", err.msg);
 		return;
 	}
 	state->template_count++;

@@ -23,6 +23,15 @@ struct vcd *check_vcd(struct check *check)
 	return state->vcd;
 }
 
+const char *check_vcd_remedy(const struct error *err)
+{
+	if (err->code == ERR_DENIED)
+		return "give the service account's role the rights that vcd.right names";
+	if (error_may_retry(err->code))
+		return "run it again when VCD is well";
+	return "run it again; if it stays, VCD's own log says why";
+}
+
 void check_vcd_tls(struct check *check)
 {
 	const struct config *config = &check->state->config;
@@ -73,7 +82,7 @@ void check_clock(struct check *check)
 	size_t count;
 
 	if (vcd_versions(vcd, &versions, &count, &err)) {
-		check_add(check, CHECK_FAIL, "", "", "%s", err.msg);
+		check_add(check, CHECK_FAIL, "", check_vcd_remedy(&err), "%s", err.msg);
 		return;
 	}
 	if (vcd_now_ms(vcd) == 0) {
@@ -206,7 +215,7 @@ void check_entity_type(struct check *check)
 		check_add(check, CHECK_FAIL, ENTITY_TYPE,
 			err.code == ERR_GONE ? "run `cse install`, and give the service account's "
 					       "role the rights of the type"
-					     : "",
+					     : check_vcd_remedy(&err),
 			"%s", err.msg);
 	else if (type.readonly)
 		check_add(check, CHECK_FAIL, ENTITY_TYPE, "make it again with `cse install`",
