@@ -7,10 +7,23 @@ from cloud import SEED
 
 TENANT1, TENANT2 = 1, 2
 SMALL_EDGE_RANGE = ("127.60.1.10", "127.60.1.10")
+# Users of tenant1 who may do all that alice may, but for this.
+LACKING = {
+    "no-full": "cse:nativeCluster: Full Access",
+    "no-compose": "vApp: Create / Reconfigure",
+    "no-delete": "vApp: Delete",
+    "no-gateway": "Organization vDC Gateway: View",
+    "no-nat-view": "Organization vDC Gateway: View NAT",
+    "no-nat": "Organization vDC Gateway: Configure NAT",
+}
 
 
 def urn(kind, prefix, number):
     return f"urn:vcloud:{kind}:{prefix}000000-0000-4000-8000-{number:012d}"
+
+
+def user_urn(seed, name):
+    return "urn:vcloud:user:" + next(user["id"] for user in seed["users"] if user["name"] == name)
 
 
 def of_tenant(document, number):
@@ -63,6 +76,16 @@ class Wide:
         template["metadata"] = {k: v for k, v in template["metadata"].items() if v is not None}
         self.seed["templates"].append(template)
 
+    def user(self, name, lacking):
+        """One of tenant1 with a role of its own; password as for all."""
+        number = len(self.seed["users"]) + 1
+        role = copy.deepcopy(next(role for role in self.seed["roles"] if role["name"] == "Cluster Author"))
+        role.update(name=f"Role {name}", id=f"0f000000-0000-4000-8000-{number:012d}")
+        role["rights"] = [right for right in role["rights"] if right != lacking]
+        self.seed["roles"].append(role)
+        self.seed["users"].append({"name": name, "password": f"{name}-password", "org": "tenant1",
+                                   "id": f"0a0a0000-0000-4000-8000-{number:012d}", "role": role["name"]})
+
 
 def wide(folder):
     """Writes the seed; its path."""
@@ -80,6 +103,9 @@ def wide(folder):
     profile = {"name": "far-profile",
                "id": "urn:vcloud:vdcstorageProfile:0c0c0000-0000-4000-8000-000000000009"}
     it.seed["vdcs"][1]["storage_profiles"].append(profile)
+    for name, right in LACKING.items():
+        it.user(name, right)
+    it.user("reader", None)
     path = folder / "seed.json"
     path.write_text(json.dumps(it.seed, indent=1))
     return path
