@@ -35,6 +35,8 @@ int bus_connect(struct bus **out, const struct bus_options *options, struct erro
 	bus = xcalloc(1, sizeof(*bus));
 	bus->timeout_ms = options->timeout_ms;
 	bus->stop = options->stop;
+	bus->on_blocked = options->on_blocked;
+	bus->on_blocked_data = options->on_blocked_data;
 	if (getrandom(&first, sizeof(first), 0) != (ssize_t)sizeof(first))
 		first = 0;
 	for (size_t i = 0; i < options->host_count; i++) {

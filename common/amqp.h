@@ -29,6 +29,8 @@ struct bus_options {
 	const char *name;			    /* shown by the broker's management */
 	int timeout_ms;				    /* connect, login and each RPC */
 	const _Atomic bool *stop; /* once true: no further host, no wait for a blocked broker */
+	void (*on_blocked)(void *data); /* the broker blocks or unblocks publishing; may be NULL */
+	void *on_blocked_data;
 };
 
 struct delivery {

@@ -401,6 +401,13 @@ static int note_work(struct bus *bus, const amqp_method_t *method, struct error 
 	}
 }
 
+static void set_blocked(struct bus *bus, bool blocked)
+{
+	bus->blocked = blocked;
+	if (bus->on_blocked)
+		bus->on_blocked(bus->on_blocked_data);
+}
+
 int wire_note(struct bus *bus, const amqp_frame_t *frame, struct error *err)
 {
 	const amqp_method_t *method = &frame->payload.method;
@@ -414,9 +421,9 @@ int wire_note(struct bus *bus, const amqp_frame_t *frame, struct error *err)
 	if (method->id == AMQP_CONNECTION_CLOSE_METHOD)
 		return connection_closed(bus, method->decoded, "idle", err);
 	if (method->id == AMQP_CONNECTION_BLOCKED_METHOD)
-		bus->blocked = true;
+		set_blocked(bus, true);
 	else if (method->id == AMQP_CONNECTION_UNBLOCKED_METHOD)
-		bus->blocked = false;
+		set_blocked(bus, false);
 	else if (frame->channel == CHANNEL_WORK)
 		return note_work(bus, method, err);
 	else if (method->id == AMQP_CHANNEL_CLOSE_METHOD && frame->channel < CHANNEL_COUNT) {

@@ -22,6 +22,8 @@ struct bus {
 	uint64_t held;			   /* tag of the delivery in hand; 0: none */
 	char consumer[64];		   /* consumer tag; "" when not consuming */
 	bool blocked;
+	void (*on_blocked)(void *data);
+	void *on_blocked_data;
 	int timeout_ms;
 	const _Atomic bool *stop; /* may be NULL */
 	struct error cause;	  /* why the connection died */

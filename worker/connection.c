@@ -18,10 +18,10 @@ static const char *or_null(const char *text)
 	return str_empty(text) ? NULL : text;
 }
 
-int connection_connect(struct bus **out, const struct config *config, const char *name,
-	const _Atomic bool *stop, struct error *err)
+static struct bus_options options_of(
+	const struct config *config, const char *name, const _Atomic bool *stop)
 {
-	const struct bus_options options = {.hosts = config->broker_hosts.items,
+	return (struct bus_options){.hosts = config->broker_hosts.items,
 		.host_count = config->broker_hosts.count,
 		.vhost = config->broker_vhost,
 		.user = config->broker_user,
@@ -34,17 +34,33 @@ int connection_connect(struct bus **out, const struct config *config, const char
 		.name = name,
 		.timeout_ms = CONNECT_LIMIT_MS,
 		.stop = stop};
+}
+
+int connection_connect(struct bus **out, const struct config *config, const char *name,
+	const _Atomic bool *stop, struct error *err)
+{
+	const struct bus_options options = options_of(config, name, stop);
 
 	return bus_connect(out, &options, err);
+}
+
+static void note_blocked(void *data)
+{
+	connection_note_blocked(data);
 }
 
 static int connect_bus(struct thread_ctx *ctx, struct error *err)
 {
 	struct shared *shared = ctx->shared;
 	char name[sizeof(shared->worker_id) + sizeof(ctx->name) + 1];
+	struct bus_options options;
 
 	snprintf(name, sizeof(name), "%s/%s", shared->worker_id, ctx->name);
-	return connection_connect(&ctx->bus, shared->config, name, &shared->stop, err);
+	options = options_of(shared->config, name, &shared->stop);
+	/* It mostly shows while a confirm is waited for, and that is as long as it lasts. */
+	options.on_blocked = note_blocked;
+	options.on_blocked_data = ctx;
+	return bus_connect(&ctx->bus, &options, err);
 }
 
 /* A failed attempt: counted, and nothing is left of it. */
