@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The admin port over HTTP, the metrics as Prometheus reads them, and systemd's notify socket."""
+import datetime
 import json
 import os
 import re
@@ -8,10 +9,13 @@ import socketserver
 import threading
 import urllib.error
 import urllib.request
+import uuid
 
 import pytest
 from bodies import cluster_body
 from cloud import wait_until
+from requester import Requester
+from tenant import XML_35
 
 
 def free_port():
@@ -198,6 +202,109 @@ def test_what_is_parked_shows_as_a_level(cloud):
     channel.queue_purge("cse.parked")
     wait_until(lambda: metrics()["cse_worker_parked"] == 0, what="the level")
     connection.close()
+
+
+# ---- counters of what goes wrong ----
+
+REQUESTS, OPERATIONS = 8, 4  # threads, each with a connection
+TASK = ('<Task xmlns="http://www.vmware.com/vcloud/v1.5" name="task" status="running" '
+        'type="application/vnd.vmware.vcloud.task+xml" operation="Creating cluster" '
+        'operationName="cluster operation" serviceNamespace="vcloud.cse"><Owner href="{url}/api/org/{org}" '
+        'name="tenant1" type="application/vnd.vmware.vcloud.org+xml"/><User href="{url}/api/admin/user/{user}" '
+        'name="alice" type="application/vnd.vmware.admin.user+xml"/><Details>{details}</Details></Task>')
+
+
+def risen(name, labels="", by=1):
+    """Waits, when called, until the number has grown by so much since now."""
+    key = f"{name}{{{labels}}}" if labels else name
+    before = metrics()[key]
+    return lambda: wait_until(lambda: metrics()[key] >= before + by, pause_s=0.02, what=f"{key} to rise")
+
+
+def operation(**changes):
+    """A good message about a task that does not exist."""
+    return json.dumps({"version": 1, "id": str(uuid.uuid4()), "operation": "create", "cluster": "urn:c",
+                       "task": str(uuid.uuid4()), "pass": 1, "attempt": 0, "due": "", "request_id": "r",
+                       "user": "u", "org": "o", **changes}).encode()
+
+
+@pytest.fixture
+def channel(cloud):
+    connection = cloud.broker.connect()
+    yield connection.channel()
+    if connection.is_open:
+        connection.close()
+
+
+def test_parked_messages_are_counted_by_their_kind(cloud, channel):
+    request, one = (risen("cse_worker_parked_total", f'kind="{kind}"') for kind in ("request", "operation"))
+    unreadable = risen("cse_worker_passes_total", 'outcome="unreadable"')
+    malformed = risen("cse_worker_requests_total", 'outcome="malformed"')
+    before = metrics()
+    channel.basic_publish("", "cse.operations", b"{}")
+    one()
+    unreadable()
+    assert metrics()['cse_worker_parked_total{kind="request"}'] == before['cse_worker_parked_total{kind="request"}']
+    with Requester(cloud.broker) as requester:
+        assert requester.ask(b"{}").status == 400
+    request()
+    malformed()
+    assert channel.queue_purge("cse.parked").method.message_count == 2
+
+
+def test_lag_is_how_late_passes_begin(channel):
+    assert metrics()["cse_worker_lag_seconds"] < 1
+    due = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=80)
+    channel.basic_publish("", "cse.operations", operation(due=due.strftime("%Y-%m-%dT%H:%M:%S.000Z")))
+    lag = wait_until(lambda: value if (value := metrics()["cse_worker_lag_seconds"]) > 1 else None, pause_s=0.02,
+                     what="the lag")
+    assert lag < 11  # an average over eight passes
+    wait_until(lambda: metrics()["cse_worker_lag_seconds"] < 1, what="idle threads")
+
+
+def test_operations_taken_over_are_counted(cloud, alice):
+    """The record of a create that was accepted, and whose message was lost."""
+    service, session = cloud.tenant("svc-cse@System"), alice.request("GET", "/cloudapi/1.0.0/sessions/current").json
+    details = ('cse-worker/1 e2e {"op":"create","request":"lost","vapp":"%s",'
+               '"cluster":"urn:vcloud:entity:cse:nativeCluster:%s"}' % (uuid.uuid4(), uuid.uuid4()))
+    counts = [risen("cse_worker_revivals_total"), risen("cse_worker_resync_rounds_total"),
+              risen("cse_worker_operations_total", 'operation="create",outcome="failed"')]
+    body = TASK.format(url=cloud.vcd.url, org=session["org"]["id"].rpartition(":")[2],
+                       user=session["user"]["id"].rpartition(":")[2], details=details)
+    answer = service.request("POST", f"/api/tasksList/{session['org']['id'].rpartition(':')[2]}", body.encode(),
+                             accept=XML_35, headers={"Content-Type": "application/vnd.vmware.vcloud.task+xml"})
+    assert answer.status == 200, answer
+    cloud.vcd.set_option(clock_ahead_s=60)
+    try:
+        for count in counts:
+            count()
+    finally:
+        cloud.vcd.set_option(clock_ahead_s=0)
+    assert metrics()["cse_worker_resync_leader"] == 1
+
+
+def test_connections_that_are_lost_are_counted(cloud):
+    count = risen("cse_worker_broker_reconnects_total", by=REQUESTS + OPERATIONS)
+    cloud.broker.ctl("close_all_connections", "-p", cloud.broker.env["VHOST"], "asked for by the test")
+    count()
+    wait_until(lambda: metrics()['cse_worker_threads{kind="operation",state="consuming"}'] == OPERATIONS)
+    assert ask("/healthz")[0] == 200
+
+
+@pytest.mark.long
+def test_blocked_connections_are_counted_and_shown(cloud, channel):
+    """Whoever publishes during the alarm is told; what is parked then was sent before."""
+    count = risen("cse_worker_broker_blocked_total")
+    channel.basic_publish("", "cse.operations.delay.6s", b"{}")
+    assert metrics()["cse_worker_broker_blocked"] == 0
+    cloud.broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
+    try:
+        count()
+        assert metrics()["cse_worker_broker_blocked"] >= 1
+    finally:
+        cloud.broker.ctl("set_vm_memory_high_watermark", "0.6")
+    wait_until(lambda: metrics()["cse_worker_broker_blocked"] == 0, what="the end of it")
+    wait_until(lambda: channel.queue_purge("cse.parked").method.message_count == 1, what="the parked message")
 
 
 def can_fetch(port):
