@@ -22,7 +22,7 @@ def free_port():
 
 
 class PeerCloud(Cloud):
-    timing = {"reply": 2.5, "first_write": 1.5, "identity_wait": 0.5, "vcd_call": 2, "cache": 1, "drain": 50}
+    timing = {"reply": 2.5, "first_write": 1.5, "identity_wait": 0.5, "vcd_call": 2, "cache": 1, "drain": 48}
 
     def __init__(self, folder, broker):
         listen = f"127.0.0.1:{free_port()}"

@@ -84,6 +84,19 @@ static void values_arrive(void **state)
 	config_release(&config);
 }
 
+static void a_shipped_worker_ends_within_50_s_of_sigterm(void **state)
+{
+	enum { END_MS = 50000, LEAVING_MS = 1000 };
+	struct config config;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(load_with(&config, "", &err), 0);
+	/* A thread that never comes back is left behind at the end of the drain. */
+	assert_in_range(config.timing_drain, config.timing_pass + 1, END_MS - LEAVING_MS);
+	config_release(&config);
+}
+
 static void problems_name_their_place(void **state)
 {
 	static const struct {
@@ -321,6 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_arrive),
+		cmocka_unit_test(a_shipped_worker_ends_within_50_s_of_sigterm),
 		cmocka_unit_test(problems_name_their_place),
 		cmocka_unit_test(the_order_of_times_is_checked),
 		cmocka_unit_test(secret_files_are_private),
