@@ -11,9 +11,12 @@ from cloud import wait_until
 REQUIRED = {"version", "id", "time", "event", "deployment", "worker", "operation", "task", "org", "user",
             "request_id", "status"}
 TOKEN = "abcdef.0123456789abcdef"
-# Fails as kubeadm does: with many words, and secrets among them.
+# Fails as kubeadm does: with far more words than can be told, and secrets among the last of them.
 KUBEADM = f"""#!/bin/bash
 [ "$1" = init ] || exec /sim/kubeadm.py "$@"
+for i in {{1..500}}; do echo "[preflight] Pulling image $i of 500, this might take a minute or two"; done
+printf 'many words %.0s' {{1..600}}
+echo
 echo "[init] Using Kubernetes version: v1.20.4"
 echo "kubeadm join 10.0.0.1:6443 --token {TOKEN}"
 echo "Authorization: Bearer hunter2hunter2"
@@ -21,7 +24,8 @@ echo "password: hunter2"
 echo "-----BEGIN RSA PRIVATE KEY-----"
 echo "QUJDREVG"
 echo "-----END RSA PRIVATE KEY-----"
-echo "error execution phase preflight: [ERROR Port-10250]: Port 10250 is in use" >&2
+printf 'error execution phase preflight: [ERROR Port-10250]: Port 10250 is in use\n' >&2
+printf 'see the documentation %.0s' {{1..20}} >&2
 exit 7
 """
 SECRETS = (TOKEN, "hunter2", "QUJDREVG")
@@ -99,6 +103,8 @@ def fail(cloud, name, rollback):
 def check_error(task, remedy):
     assert task.status == "error", task
     assert len(task.error.encode()) <= 1024
+    # The node said more than there is room for, and what to do stands there all the same.
+    assert 0 < task.error.count("see the documentation") < 20, task
     # Step, object, the failing command, remedy.
     assert task.error.startswith("Step init: node mstr-")
     assert "failed in phase init: timeout 900 kubeadm init --config" in task.error
@@ -117,6 +123,8 @@ def check_evidence(cloud, consumer, href):
     lines = [line for line in cloud.workers[0].events("operation.evidence")
              if line["task"] == verdict["task"]]
     assert any("Port 10250 is in use" in line["text"] for line in lines)
+    assert 512 < len(node["text"].encode()) <= 4096
+    assert sum(len(json.dumps(line)) for line in lines) <= 64 * 1024
     # The evidence was there before the undo began.
     keys = [event[0] for event in events]
     assert keys.index("task.create.verdict") < keys.index("task.create.error")
