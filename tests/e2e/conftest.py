@@ -30,6 +30,20 @@ def broker(logs):
     broker.stop()
 
 
+FIGURES = {}
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """What a test puts here is shown at the end of the run, whatever became of the test."""
+    return FIGURES
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name, figure in FIGURES.items():
+        terminalreporter.write_line(f"{name}: {figure}")
+
+
 @pytest.fixture(scope="module")
 def cloud(request, broker, logs):
     """A cloud with one worker. A module may set CLOUD = {"workers": 2, "options": {...}}."""

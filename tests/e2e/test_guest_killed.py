@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Guests that crash and boot again before seeded commands of their bootstrap; several clusters at once.
 
-The seed is printed and can be given (CSE_KILL_SEED), as can the number of points (CSE_KILL_POINTS).
+The seed is shown at the end of the run and can be given (CSE_KILL_SEED), as can the number of points (CSE_KILL_POINTS).
 """
 import concurrent.futures
 import json
@@ -80,8 +80,8 @@ def check_nodes(cloud, cluster, wanted):
 
 
 @pytest.mark.long
-def test_clusters_come_up_although_their_guests_crash(cloud):
-    print(f"CSE_KILL_SEED={SEED}, {CLUSTERS} clusters")
+def test_clusters_come_up_although_their_guests_crash(cloud, figures):
+    figures["CSE_KILL_SEED"] = f"{SEED}, {CLUSTERS} clusters"
     with concurrent.futures.ThreadPoolExecutor(CLUSTERS) as pool:
         works = [pool.submit(create, cloud, number) for number in range(CLUSTERS)]
         results = [work.result() for work in concurrent.futures.as_completed(works)]
@@ -89,4 +89,5 @@ def test_clusters_come_up_although_their_guests_crash(cloud):
         check_nodes(cloud, cluster, nodes)
     crashes = [line for _, _, lines in results for line in lines]
     print("\n".join(crashes))
+    figures["guests killed"] = len(crashes)
     assert len(crashes) >= POINTS, f"CSE_KILL_SEED={SEED}: only {len(crashes)} crashes"
