@@ -316,21 +316,46 @@ def node_secrets(service, cluster):
     return secrets
 
 
-def test_no_secret_leaves_the_worker(cloud, broker):
+def make_with_canary(cloud, alice, service, name, outcome):
+    """A create and its end; the cluster, and every secret its nodes were given."""
+    cloud.vcd.set_option(boot_ms=3000, played_fail=int(outcome == "error"))
+    cluster, href = accepted(alice.request(
+        "POST", CREATE, cluster_body(name, spec__settings__rollback_on_failure=False)))
+    secrets = {f"{name}: {key}": secret for key, secret in node_secrets(service, cluster).items()}
+    cloud.vcd.set_option(**QUICK)
+    task = alice.wait(href)
+    cloud.vcd.set_option(played_fail=0)
+    assert task.status == outcome, task
+    return cluster, secrets
+
+
+def log_at(cloud, level):
+    """From now on there is one worker, which logs at this level."""
+    for worker in cloud.workers:
+        assert worker.stop() == 0
+        worker.check_reports()
+    cloud.workers.clear()
+    worker = cloud.add_worker(log={"level": level})
+    wait_until(lambda: cloud.broker.consumers("cse") and cloud.broker.consumers("cse.operations"), what="the worker")
+    return worker
+
+
+@pytest.mark.parametrize("level, seen", [("debug", "vcd.call"), ("info", "pass.done")])
+def test_no_secret_leaves_the_worker(cloud, broker, level, seen):
+    worker = log_at(cloud, level)
     alice, service = cloud.tenant("alice@tenant1"), cloud.tenant("svc-cse@System")
     trace = Trace(broker)
-    cloud.vcd.set_option(boot_ms=3000)
-    cluster, href = accepted(alice.request("POST", CREATE, cluster_body("canary")))
-    secrets = node_secrets(service, cluster)
-    cloud.vcd.set_option(**QUICK)
-    assert alice.wait(href).status == "success"
-    entity = json.dumps(alice.entity(cluster))
+    failed, secrets = make_with_canary(cloud, alice, service, "canary-dead", "error")
+    cluster, more = make_with_canary(cloud, alice, service, "canary", "success")
+    secrets.update(more)
+    entity = json.dumps([alice.entity(cluster), alice.entity(failed)])
     answer = alice.request("GET", path_of(cluster) + "/config")
     assert answer.status == 200, answer
     user = yaml.safe_load(answer.json["message"])["users"][0]["user"]
     secrets.update({"kubeconfig key": base64.b64decode(user["client-key-data"]).decode(),
                     "token": alice.token, "service token": service.token,
-                    "service password": "svc-password", "password": "alice-password"})
+                    "service password": "svc-password", "password": "alice-password",
+                    "broker password": pathlib.Path(broker.env["PASSWORD_FILE"]).read_text()})
     # What goes wrong must not tell either: refused, malformed, expired.
     with Requester(broker) as requester:
         assert requester.ask(envelope(CREATE, "POST", alice.token, b"{")).status == 400
@@ -338,20 +363,24 @@ def test_no_secret_leaves_the_worker(cloud, broker):
         requester.send(envelope(CREATE, "POST", alice.token), reply_to=None)
         assert requester.ask(envelope(CREATE, "GET", alice.token + "x")).status >= 400
     wait_until(lambda: broker.length("cse.parked") == 2, what="two parked messages")
-    do(alice, "DELETE", path_of(cluster))
+    taken = broker.connect()
+    taken.channel().queue_purge("cse.parked")
+    taken.close()
+    for one in (cluster, failed):
+        do(alice, "DELETE", path_of(one))
     time.sleep(0.2)
     messages = trace.stop()
 
     tasks = json.dumps(cloud.vcd.ask("/tasks"))
     assert "canary" in tasks and "canary" in entity
     assert not leaks(secrets, tasks) and not leaks(secrets, entity)
-    for worker in cloud.workers:
-        text = worker.log.read_text()
-        assert '"level":"debug"' in text and not leaks(secrets, text)
-        process = pathlib.Path("/proc") / str(worker.popen.pid)
-        started = (process / "cmdline").read_text() + (process / "environ").read_text()
-        assert not leaks(secrets, started)
-        assert re.search(r"^Max core file size +0 +0 ", (process / "limits").read_text(), re.M)
+    text = worker.log.read_text()
+    assert ('"level":"debug"' in text) is (level == "debug") and worker.events(seen)
+    assert worker.events("operation.evidence") and not leaks(secrets, text)
+    process = pathlib.Path("/proc") / str(worker.popen.pid)
+    started = (process / "cmdline").read_text() + (process / "environ").read_text()
+    assert not leaks(secrets, started)
+    assert re.search(r"^Max core file size +0 +0 ", (process / "limits").read_text(), re.M)
     # Requests carry the caller's token, that is how VCD sends them; nothing else carries anything,
     # but for the one reply that was asked for the kubeconfig.
     ours = [(key, text) for key, text in messages if key != "cse-ext"]
@@ -360,3 +389,4 @@ def test_no_secret_leaves_the_worker(cloud, broker):
     assert len(found) == 1 and found[0][0] != "", found
     assert [key for key, text in messages if key == "cse-ext" and alice.token in text]
     assert sum('"kind":"request"' in text for key, text in ours) == 2
+    assert any('"evidence"' in text for key, text in ours)
