@@ -2,6 +2,7 @@
 /* Updates and deletes against a VCD in memory. */
 #include "common/json.h"
 #include "common/str.h"
+#include "worker/admission.h"
 #include "worker/identity.h"
 
 #include "tests/unit/handler_run.h"
@@ -236,6 +237,35 @@ static void a_delete_needs_the_vapp_right(void **state)
 	assert_int_equal(fake.writes, 0);
 }
 
+static void an_unexpose_needs_the_gateway_rights(void **state)
+{
+	static const char *const needed[] = {
+		RIGHT_GATEWAY_VIEW, RIGHT_NAT_VIEW, RIGHT_NAT_CONFIGURE};
+	struct error err;
+	const char *urn = made_cluster(&err);
+	size_t refused = 0;
+
+	(void)state;
+	for (size_t i = 0; fake.rights[i]; i++) {
+		const char *right = fake.rights[i];
+		bool wanted = false;
+
+		for (size_t j = 0; j < ARRAY_LEN(needed); j++)
+			wanted = wanted || str_eq(right, needed[j]);
+		if (!wanted)
+			continue;
+		identity_cache_free(&test_shared.identities);
+		test_shared.identities = identity_cache_new(&test_config);
+		fake.rights[i] = "other";
+		assert_int_equal(update("r2", urn, "spec.expose", "false", &err), 403);
+		assert_non_null(strstr(err.msg, right));
+		assert_int_equal(fake.writes, 0);
+		fake.rights[i] = right;
+		refused++;
+	}
+	assert_int_equal(refused, ARRAY_LEN(needed));
+}
+
 /* Before or after its effect: one task, and the entity names it. */
 static void one_failing_write_of_a_start_is_made_up_for(void **state)
 {
@@ -305,6 +335,7 @@ int main(void)
 		TEST(copies_of_a_delete_at_one_moment_agree),
 		TEST(only_full_control_deletes),
 		TEST(a_delete_needs_the_vapp_right),
+		TEST(an_unexpose_needs_the_gateway_rights),
 		TEST(a_start_that_fails_is_taken_back),
 		TEST(one_failing_write_of_a_start_is_made_up_for),
 	};
