@@ -13,6 +13,7 @@
 #include "worker/vcd/org.h"
 
 #define RIGHT_CLUSTER_FULL "cse:nativeCluster: Full Access"
+#define RIGHT_CLUSTER_MODIFY "cse:nativeCluster: Modify"
 #define RIGHT_CLUSTER_ADMIN "cse:nativeCluster: Administrator Full access"
 #define RIGHT_VAPP_CREATE "vApp: Create / Reconfigure"
 #define RIGHT_VAPP_DELETE "vApp: Delete"

@@ -7,9 +7,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/admission.h"
-#include "worker/handlers/cluster_common.h"
-
-enum { GRANTS_PAGE = 128, GRANTS_PAGES_MAX = 16 };
+#include "worker/handlers/cluster_access.h"
 
 struct removal {
 	struct thread_ctx *ctx;
@@ -23,81 +21,6 @@ struct removal {
 static void removal_release(struct removal *removal)
 {
 	json_release(&removal->document);
-}
-
-static bool grants_full_control(const struct identity *who, struct json_object *grant)
-{
-	const char *member = json_str(grant, "memberId", "");
-
-	if (!str_eq(json_str(grant, "accessLevelId", ""), "urn:vcloud:accessLevel:FullControl"))
-		return false;
-	for (size_t i = 0; i < who->role_count; i++)
-		if (str_eq(member, who->role_urns[i]))
-			return true;
-	return str_eq(member, who->user_urn) || str_eq(member, who->org_urn);
-}
-
-/* One page of …/accessControls; service session, which sees all grants. 1: there are more. */
-static int read_grants(struct removal *removal, int number, bool *out, struct error *err)
-{
-	const char *urn = json_str(removal->document, "id", "");
-	CLEANUP(json_release)
-	struct json_object *page = NULL;
-	struct vcd_answer answer;
-	struct json_object *values;
-	size_t count;
-
-	if (vcd_json(removal->ctx->vcd, VCD_SERVICE, "GET",
-		    arena_printf(&removal->ctx->arena,
-			    "/cloudapi/1.0.0/entities/%s/accessControls?page=%d&pageSize=%d", urn,
-			    number, GRANTS_PAGE),
-		    NULL, "grants of the cluster", &answer, &page, err))
-		return -1;
-	values = json_at(page, "values");
-	count = json_object_is_type(values, json_type_array) ? json_object_array_length(values) : 0;
-	for (size_t i = 0; i < count && !*out; i++)
-		*out = grants_full_control(
-			&removal->caller.who, json_object_array_get_idx(values, i));
-	return json_int(page, "pageCount", count < GRANTS_PAGE ? number : number + 1) > number;
-}
-
-/* Page after page until a grant of the caller is found; a request's time bounds them as well. */
-static int has_grant(struct removal *removal, bool *out, struct error *err)
-{
-	struct error cause = {0};
-	int more = 1;
-
-	*out = false;
-	for (int number = 1; more > 0 && !*out && number <= GRANTS_PAGES_MAX; number++)
-		more = read_grants(removal, number, out, &cause);
-	if (more >= 0 || !error_may_retry(cause.code))
-		return 0; /* none more that could be shown */
-	*err = cause;
-	return -1;
-}
-
-/* Full control: the owner or a grant, each with the right on the type; or the administrator's
- * right. */
-static int check_control(struct removal *removal, struct error *err)
-{
-	const struct identity *who = &removal->caller.who;
-	bool full, admin, granted;
-
-	if (identity_need_right(removal->ctx, who, RIGHT_VAPP_DELETE, err))
-		return -1;
-	if (identity_has_right(removal->ctx, who, RIGHT_CLUSTER_ADMIN, &admin, err))
-		return -1;
-	if (admin)
-		return 0;
-	if (identity_has_right(removal->ctx, who, RIGHT_CLUSTER_FULL, &full, err))
-		return -1;
-	granted = str_eq(json_str(removal->document, "owner.id", ""), who->user_urn);
-	if (full && !granted && has_grant(removal, &granted, err))
-		return -1;
-	if (full && granted)
-		return 0;
-	return error_set(err, ERR_DENIED, "user '%s' has no full control of cluster '%s'",
-		who->user_name, cluster_name_of(removal->document));
 }
 
 static bool is_running_delete(const struct last_task *last)
@@ -157,7 +80,8 @@ static int admit(struct removal *removal, struct error *err)
 		return -1;
 	if (cluster_load(ctx, removal->req, &removal->caller, &removal->document, err))
 		return -1;
-	if (check_control(removal, err))
+	if (identity_need_right(ctx, &removal->caller.who, RIGHT_VAPP_DELETE, err) ||
+		cluster_need_access(ctx, &removal->caller, removal->document, ACCESS_FULL, err))
 		return -1;
 	for (int i = 0; i < CLUSTER_START_TRIES; i++) {
 		int outcome = decide(removal, err);

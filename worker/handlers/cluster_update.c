@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/admission.h"
-#include "worker/handlers/cluster_common.h"
+#include "worker/handlers/cluster_access.h"
 
 struct update {
 	struct thread_ctx *ctx;
@@ -159,7 +159,8 @@ static int decide(struct update *update, struct error *err)
 	if (busy)
 		return busy;
 	if (check_change(update, err) || check_state(update, err) ||
-		admission_check_expose_rights(ctx, &update->caller.who, err))
+		admission_check_expose_rights(ctx, &update->caller.who, err) ||
+		cluster_need_access(ctx, &update->caller, update->document, ACCESS_CHANGE, err))
 		return -1;
 	set_open(update);
 	started = cluster_start(&start, &update->open, &update->document, err);
