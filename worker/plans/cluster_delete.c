@@ -185,15 +185,20 @@ static enum condition check_ended(const struct observed *seen, struct error *why
 	return !seen->supersedes || seen->superseded_ended ? COND_MET : COND_UNMET;
 }
 
+/*
+ * Only a task whose record names this cluster: the entity, which its owner may write, told of it. A
+ * create that died in admission names none, and is ended by the resync.
+ */
 static int act_ended(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_task other;
+	struct details theirs;
 	struct vcd_task_write write = {.status = TASK_ERROR};
-	bool there = vcd_task_get(work->vcd, work->details->supersedes, &other, err) == 0;
+	int known = work_superseded(work, &other, &theirs, err);
 
-	if (!there && err->code != ERR_GONE)
+	if (known < 0 && err->code != ERR_GONE)
 		return -1;
-	if (there && !task_is_final(&other)) {
+	if (known > 0 && !task_is_final(&other)) {
 		write.operation = other.operation;
 		write.details = other.details;
 		write.progress = other.progress;

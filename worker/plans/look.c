@@ -286,8 +286,6 @@ static int look_rules(struct work *work, struct observed *seen, struct error *er
 /* What that task recorded is as good as a mark, which a create may not have written yet. */
 static void take_over(struct work *work, struct observed *seen, const struct details *theirs)
 {
-	if (!str_eq(theirs->cluster, work->cluster))
-		return;
 	details_doubt(work->details, theirs->doubt);
 	if (theirs->vapp && !work->details->vapp)
 		work->details->vapp = seen->vapp_uuid = theirs->vapp;
@@ -295,20 +293,35 @@ static void take_over(struct work *work, struct observed *seen, const struct det
 		work->details->edge = seen->edge = theirs->edge;
 }
 
+int work_superseded(
+	struct work *work, struct vcd_task *out, struct details *theirs, struct error *err)
+{
+	struct error why;
+
+	if (vcd_task_get(work->vcd, work->details->supersedes, out, err))
+		return -1;
+	return details_decode(theirs, work->arena, work->config->deployment, out->details, &why) ==
+		       1 &&
+	       str_eq(theirs->cluster, work->cluster);
+}
+
 /* 1: the task that a delete supersedes cannot act any more; one that is gone cannot either. */
 static int superseded_ended(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_task other;
 	struct details theirs = {0};
-	struct error why;
+	int known;
 
 	if (str_empty(work->details->supersedes))
 		return 1;
-	if (vcd_task_get(work->vcd, work->details->supersedes, &other, err))
+	known = work_superseded(work, &other, &theirs, err);
+	if (known < 0)
 		return error_may_retry(err->code) ? -1 : err->code == ERR_GONE;
-	if (details_decode(&theirs, work->arena, work->config->deployment, other.details, &why) ==
-		1)
-		take_over(work, seen, &theirs);
+	/* Somebody else's, forged into the entity: it tells nothing of who works on this cluster.
+	 */
+	if (!known)
+		return 0;
+	take_over(work, seen, &theirs);
 	return task_is_final(&other) || theirs.claim.ended;
 }
 

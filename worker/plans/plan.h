@@ -49,6 +49,13 @@ enum condition check_superseded(const struct observed *seen, struct error *why);
 int observed_look(
 	struct work *work, struct observed *seen, unsigned needs, struct error *err) MUST_CHECK;
 
+/*
+ * Reads the task that a delete supersedes. 1: its record, in *theirs, is of this cluster; 0: the
+ * task is none of this cluster's business, whatever its entity said when the delete was accepted.
+ */
+int work_superseded(struct work *work, struct vcd_task *out, struct details *theirs,
+	struct error *err) MUST_CHECK;
+
 /* Longest wait inside a pass for one of VCD's own tasks. */
 enum { TASK_WAIT_MS = 15000 };
 

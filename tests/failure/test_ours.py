@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Whose task, and whose vApp? What an entity says its owner may have written, and a vApp may be edited by who
+owns it: neither may harm another cluster, and neither may make us forget what is ours.
+"""
+import json
+
+import pytest
+from cloud import wait_until
+from disturb import TIMING, Patient, hold, release, settle, wait_held
+from life import Life
+
+BOX = {"workers": 2, "timing": TIMING, "resync": False}
+
+
+@pytest.fixture(autouse=True)
+def calm(box):
+    before = box.vcd.state()
+    yield
+    box.vcd.heal()
+    box.vcd.set_option(boot_ms=5)
+    settle(box)
+    assert box.vcd.state() == before
+
+
+def record(box, href):
+    """Our record in the task's Details."""
+    return json.loads(box.task(href)["details"].split(" ", 2)[2])
+
+
+def name_task(box, life, href):
+    """The owner's PUT that makes the entity name a task."""
+    document = box.alice.entity(life.id)
+    document["entity"]["status"]["task_href"] = href
+    body = {key: document[key] for key in ("name", "externalId", "entity")}
+    answer = box.alice.request("PUT", f"/cloudapi/1.0.0/entities/{life.id}", body)
+    assert answer.status == 200, answer
+
+
+def test_a_delete_never_ends_another_cluster_s_task(box):
+    """The owner of one cluster lets its entity name the create of another one, which is in admission and
+    whose record names no cluster yet."""
+    forger, victim = Life(box, "forger"), Patient(box, "victim")
+    forger.do("create")
+    box.vcd.set_option(boot_ms=6000)
+    hold(box, method="POST", path="*/composeVApp", hold="before")
+    victim.start("create")
+    assert wait_held(box)
+    [task] = [task for task in victim.step_tasks() if task["status"] == "running"]
+    name_task(box, forger, "https://vcd/api/task/" + task["id"])
+    # A worker takes one such request at a time, and one of them has the victim's.
+    answer = wait_until(lambda: (a := forger.send("delete")).status != 429 and a, what="a free worker")
+    href = forger.accepted("delete", answer)
+    assert record(box, href)["supersedes"] == task["id"]
+    release(box)
+    box.vcd.heal()
+    assert victim.reply().status == 202
+    wait_until(lambda: record(box, task["id"]).get("claim", {}).get("ended"), what="the victim's first pass")
+    box.advance(box.timing["delete_wait"])
+    wait_until(lambda: box.task(href)["status"] == "success", what="the forger's delete")
+    assert box.task(task["id"])["status"] == "running", box.task(task["id"])
+    settle(box)
+    assert box.task(task["id"])["status"] == "success", box.task(task["id"])
+    victim.find()
+    victim.check("create")
+    victim.do("delete")
