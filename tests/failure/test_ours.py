@@ -7,7 +7,7 @@ import json
 import pytest
 from cloud import wait_until
 from disturb import TIMING, Patient, hold, release, settle, wait_held
-from life import Life
+from life import AGENT, Life
 
 BOX = {"workers": 2, "timing": TIMING, "resync": False}
 
@@ -27,10 +27,11 @@ def record(box, href):
     return json.loads(box.task(href)["details"].split(" ", 2)[2])
 
 
-def name_task(box, life, href):
-    """The owner's PUT that makes the entity name a task."""
+def write_entity(box, life, task, vapp=None):
+    """The owner's PUT that makes the entity name another task, and another vApp."""
     document = box.alice.entity(life.id)
-    document["entity"]["status"]["task_href"] = href
+    document["entity"]["status"]["task_href"] = task
+    document["externalId"] = vapp or document["externalId"]
     body = {key: document[key] for key in ("name", "externalId", "entity")}
     answer = box.alice.request("PUT", f"/cloudapi/1.0.0/entities/{life.id}", body)
     assert answer.status == 200, answer
@@ -46,7 +47,7 @@ def test_a_delete_never_ends_another_cluster_s_task(box):
     victim.start("create")
     assert wait_held(box)
     [task] = [task for task in victim.step_tasks() if task["status"] == "running"]
-    name_task(box, forger, "https://vcd/api/task/" + task["id"])
+    write_entity(box, forger, "https://vcd/api/task/" + task["id"])
     # A worker takes one such request at a time, and one of them has the victim's.
     answer = wait_until(lambda: (a := forger.send("delete")).status != 429 and a, what="a free worker")
     href = forger.accepted("delete", answer)
@@ -63,3 +64,22 @@ def test_a_delete_never_ends_another_cluster_s_task(box):
     victim.find()
     victim.check("create")
     victim.do("delete")
+
+
+def test_what_is_no_id_is_never_asked_for(box):
+    """The owner writes a way out of the path where the ids of task and vApp belong."""
+    life = Patient(box, "paths")
+    hold(box, method="POST", path="*/reconfigureVm", hold="before")
+    life.start("create")
+    assert wait_held(box)
+    life.find()
+    write_entity(box, life, "https://vcd/api/task/..", "https://vcd/api/vApp/vapp-..%2F")
+    box.vcd.reset_calls()
+    release(box)
+    box.vcd.heal()
+    settle(box)
+    assert life.check_result("create")
+    write_entity(box, life, "https://vcd/api/task/..", "https://vcd/api/vApp/vapp-..%2F")
+    life.do("delete")
+    odd = [call["path"] for call in box.vcd.calls(AGENT) if call["path"] == "/api/" or ".." in call["path"]]
+    assert not odd, odd
