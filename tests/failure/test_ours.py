@@ -3,11 +3,13 @@
 owns it: neither may harm another cluster, and neither may make us forget what is ours.
 """
 import json
+import time
 
 import pytest
 from cloud import wait_until
 from disturb import TIMING, Patient, hold, release, settle, wait_held
 from life import AGENT, Life
+from service import Service
 
 BOX = {"workers": 2, "timing": TIMING, "resync": False}
 
@@ -83,3 +85,24 @@ def test_what_is_no_id_is_never_asked_for(box):
     life.do("delete")
     odd = [call["path"] for call in box.vcd.calls(AGENT) if call["path"] == "/api/" or ".." in call["path"]]
     assert not odd, odd
+
+
+def test_a_task_aborted_beside_its_pass_is_still_waited_for(box):
+    """An administrator ends the create whose pass is about to make the rule, and its cluster is deleted."""
+    life = Patient(box, "aborted")
+    hold(box, method="POST", path="*/nat/rules", hold="before")
+    life.start("create")
+    assert wait_held(box)
+    life.find()
+    answer = wait_until(lambda: (a := life.send("delete")).status != 429 and a, what="a free worker")
+    [task] = [task for task in life.step_tasks() if '"op":"create"' in task["details"]]
+    Service(box).put(task["id"], "error", task["details"])
+    box.vcd.reset_calls()
+    time.sleep(1.5)  # the delete's passes come several times in this time
+    assert not [call for call in box.vcd.calls(AGENT) if call["method"] == "DELETE"]
+    release(box)
+    box.vcd.heal()
+    wait_until(lambda: life.state()["nat_rules"] != json.loads(life.before)["nat_rules"], what="the late rule")
+    box.advance(box.timing["delete_wait"])
+    assert box.wait_task(life.accepted("delete", answer)).status == "success"
+    life.check_nothing_left()

@@ -6,6 +6,7 @@
 #include "common/crypto.h"
 #include "common/json.h"
 #include "common/str.h"
+#include "worker/claim.h"
 #include "worker/vcd/entity.h"
 #include "worker/vcd/org.h"
 
@@ -319,6 +320,7 @@ static int superseded_ended(struct work *work, struct observed *seen, struct err
 {
 	struct vcd_task other;
 	struct details theirs = {0};
+	int64_t claimed;
 	int known;
 
 	if (str_empty(work->details->supersedes))
@@ -331,6 +333,11 @@ static int superseded_ended(struct work *work, struct observed *seen, struct err
 	if (!known)
 		return 0;
 	take_over(work, seen, &theirs);
+	/* Ended by somebody else, an administrator perhaps, beside a pass that did not hear of it.
+	 */
+	if (task_is_final(&other) && claim_is_open(&theirs.claim) &&
+		clock_parse_iso(str_or(theirs.claim.at, ""), &claimed))
+		details_doubt(work->details, claimed);
 	return task_is_final(&other) || theirs.claim.ended;
 }
 
