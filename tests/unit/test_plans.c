@@ -281,6 +281,11 @@ static void create_waits_for_the_nodes(void **state)
 	f.seen.control_plane.report.has_kubeconfig = false;
 	CREATE(&f, "publish", COND_PENDING);
 	publish(&f);
+	CREATE(&f, "secrets", COND_PENDING);
+	f.seen.vm_task = "https://vcd/api/task/1"; /* busy with what this pass wrote */
+	CREATE(&f, "secrets", COND_UNMET);
+	f.seen.vm_task = NULL;
+	f.seen.vapp = VAPP_READY;
 	CREATE(&f, "secrets", COND_UNMET);
 }
 

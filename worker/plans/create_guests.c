@@ -119,22 +119,23 @@ enum condition check_secrets(const struct observed *seen, struct error *why)
 	(void)why;
 	for (size_t i = 0; i < seen->worker_count; i++)
 		left |= seen->workers[i].secret_left;
-	return left ? COND_UNMET : COND_MET;
+	return left ? write_condition(seen) : COND_MET;
 }
 
 int act_secrets(struct work *work, struct observed *seen, struct error *err)
 {
 	const struct vcd_extra change = {KEY_SECRET, ""};
 	struct node *nodes = seen->workers;
+	int status = 0;
 
 	if (seen->vm_task)
-		return work_vm_wait(work, seen, err);
-	if (seen->control_plane.secret_left &&
-		work_vm_write(work, seen, seen->control_plane.vm, &change, 1, err))
-		return -1;
-	for (size_t i = 0; i < seen->worker_count && clock_ms() < work->mutate_until_ms; i++) {
-		if (nodes[i].secret_left && work_vm_write(work, seen, nodes[i].vm, &change, 1, err))
-			return -1;
+		return work_vm_settle(work, seen, err);
+	if (seen->control_plane.secret_left)
+		status = work_vm_write(work, seen, seen->control_plane.vm, &change, 1, err);
+	for (size_t i = 0; !status && i < seen->worker_count && clock_ms() < work->mutate_until_ms;
+		i++) {
+		if (nodes[i].secret_left)
+			status = work_vm_write(work, seen, nodes[i].vm, &change, 1, err);
 	}
-	return 0;
+	return status;
 }

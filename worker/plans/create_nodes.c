@@ -54,6 +54,11 @@ static enum condition check_node(const struct observed *seen, const struct node 
 									       : COND_UNMET;
 }
 
+enum condition write_condition(const struct observed *seen)
+{
+	return seen->vapp == VAPP_BUSY && !seen->vm_task ? COND_PENDING : COND_UNMET;
+}
+
 static const struct node *find_astray(const struct observed *seen)
 {
 	if (!seen->ca_hash[0])
@@ -112,7 +117,9 @@ enum condition check_control_plane(const struct observed *seen, struct error *wh
 		error_set(why, ERR_INVALID, "The cluster's secrets in VM %s are lost", node->name);
 		return COND_FAILED;
 	}
-	return seen->has_ca ? check_node(seen, node) : COND_UNMET;
+	if (seen->has_ca && check_node(seen, node) == COND_MET)
+		return COND_MET;
+	return write_condition(seen);
 }
 
 /* The settled external address: from the listing, later from what the control plane was told. */
@@ -175,7 +182,8 @@ static int node_value(struct work *work, struct observed *seen, const struct nod
 	return 0;
 }
 
-/* Writes one node's inputs; ca and mac_key are given for a control plane without them. */
+/* Writes one node's inputs, as work_vm_write(); ca and mac_key are given for a control plane
+ * without them. */
 static int node_write(struct work *work, struct observed *seen, const struct node *node,
 	const char *ca_hash, const char *ca_pem, struct node_secret *secret, struct error *err)
 {
@@ -206,7 +214,7 @@ int act_control_plane(struct work *work, struct observed *seen, struct error *er
 	const char *ca_pem = NULL, *ca_hash = seen->ca_hash;
 
 	if (seen->vm_task)
-		return work_vm_wait(work, seen, err);
+		return work_vm_settle(work, seen, err);
 	if (seen->has_ca) {
 		if (!node_secret_decode(&secret, vcd_vm_extra(node->vm, KEY_SECRET)))
 			return error_set(err, ERR_INVALID,
@@ -232,7 +240,7 @@ enum condition check_workers(const struct observed *seen, struct error *why)
 			return COND_PENDING;
 		if (check_node(seen, node) == COND_MET)
 			continue;
-		condition = COND_UNMET;
+		condition = write_condition(seen);
 		if (handed_out(seen) && !seen->vm_task) {
 			error_set(why, ERR_INVALID,
 				"VM %s lacks its data, and the cluster's secrets are no longer in "
@@ -255,15 +263,15 @@ int act_workers(struct work *work, struct observed *seen, struct error *err)
 	secret_release(&secret.ca_key); /* not a worker's business */
 	for (size_t i = 0; i < seen->worker_count && clock_ms() < work->mutate_until_ms; i++) {
 		const struct node *node = &seen->workers[i];
+		int status = 0;
 
-		if (check_node(seen, node) != COND_MET &&
-			node_write(work, seen, node, seen->ca_hash, NULL, &secret, err))
-			return -1;
+		if (check_node(seen, node) != COND_MET)
+			status = node_write(work, seen, node, seen->ca_hash, NULL, &secret, err);
+		if (status)
+			return status;
 	}
 	/* What was written is read back by the pass that powers on, so it must be there by then. */
-	if (seen->vm_task && work_vm_wait(work, seen, err))
-		return -1;
-	return 1;
+	return seen->vm_task && work_vm_settle(work, seen, err) < 0 ? -1 : 1;
 }
 
 /* ---- power ---- */

@@ -9,6 +9,11 @@ typedef enum condition step_check(const struct observed *seen, struct error *why
 typedef int step_act(struct work *work, struct observed *seen, struct error *err);
 
 /* create_nodes.c */
+/*
+ * Of a step with something to write: VCD takes no write while it works on the vApp, unless that is
+ * one of this pass, which its act waits for.
+ */
+enum condition write_condition(const struct observed *seen);
 step_check check_astray, check_control_plane, check_workers, check_read_back, check_power;
 step_act act_astray, act_control_plane, act_workers, act_power;
 

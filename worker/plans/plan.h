@@ -107,13 +107,18 @@ int work_rule_create(struct work *work, struct observed *seen, const char *addre
 	struct error *err) MUST_CHECK;
 
 /*
- * Writes ExtraConfig of one VM and gives VCD its usual time; the vApp counts as unseen. When a look
- * then does not show it, work_vm_wait() tells what VCD says of the last write (seen->vm_task, not
- * NULL).
+ * Writes ExtraConfig of one VM and gives VCD its usual time; the vApp counts as unseen. Our write
+ * before it (seen->vm_task, not NULL) is waited for when VCD is still busy with it; 1: that takes
+ * too long for this pass, nothing was written.
  */
-int work_vm_wait(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
 int work_vm_write(struct work *work, struct observed *seen, const struct vcd_vm *vm,
 	const struct vcd_extra *changes, size_t count, struct error *err) MUST_CHECK;
+
+/*
+ * For a write that a look does not show: waits for VCD's task of it. 1: still running, or not to be
+ * told now; -1: it failed.
+ */
+int work_vm_settle(struct work *work, struct observed *seen, struct error *err) MUST_CHECK;
 
 /* Deletes a NAT rule of ours; absent is success. The rules count as unseen. Call it again while
  * listed. */

@@ -163,19 +163,32 @@ int work_marks_write(struct work *work, struct observed *seen, enum marks which,
 	return 0;
 }
 
-int work_vm_wait(struct work *work, struct observed *seen, struct error *err)
+int work_vm_settle(struct work *work, struct observed *seen, struct error *err)
 {
 	const char *task = STEAL(seen->vm_task);
 
 	seen->seen &= ~(unsigned)SEE_VAPP;
-	return vcd_task_wait(work->vcd, task, TASK_WAIT_MS, "Writing a node's ExtraConfig", err);
+	if (vcd_task_wait(work->vcd, task, TASK_WAIT_MS, "Writing a node's ExtraConfig", err) == 0)
+		return 0;
+	return error_may_retry(err->code) ? 1 : -1;
 }
 
 int work_vm_write(struct work *work, struct observed *seen, const struct vcd_vm *vm,
 	const struct vcd_extra *changes, size_t count, struct error *err)
 {
-	if (vcd_vm_reconfigure(work->vcd, vm, changes, count, &seen->vm_task, err))
-		return -1;
+	int status = vcd_vm_reconfigure(work->vcd, vm, changes, count, &seen->vm_task, err);
+
+	/* The vApp is busy with our last write: no failure, VCD only needs longer than usual. */
+	if (status && err->code == ERR_BUSY && seen->vm_task) {
+		status = work_vm_settle(work, seen, err);
+		if (status == 0 && clock_ms() >= work->mutate_until_ms)
+			return 1;
+		if (status == 0)
+			status = vcd_vm_reconfigure(
+				work->vcd, vm, changes, count, &seen->vm_task, err);
+	}
+	if (status)
+		return status;
 	seen->data_written = true;
 	seen->seen &= ~(unsigned)SEE_VAPP;
 	return work_pause(work, err);
