@@ -73,6 +73,10 @@ static const struct order_row {
 		       "VmCapabilities? StorageProfile? VdcComputePolicy? ComputePolicy? "
 		       "ComputePolicyCompliance* IsComputePolicyCompliant? BootOptions? Media?",
 		"name", "application/vnd.vmware.vcloud.vm+xml"},
+	{"VApp",
+		ENTITY "Files? VAppParent? % DateCreated? Owner? autoNature? InMaintenanceMode? "
+		       "Children? VAppOriginalNetworks?",
+		"name", "application/vnd.vmware.vcloud.vApp+xml"},
 	{"VirtualHardwareSection", "ovf:Info ovf:System? ovf:Item* Link* vmw:ExtraConfig*", "",
 		"application/vnd.vmware.vcloud.virtualHardwareSection+xml"},
 	{"Metadata", "VCloudExtension* Link* MetadataEntry*", "",

@@ -22,6 +22,23 @@ static void get_vapp(struct sim *sim, const struct sim_request *req, struct sim_
 	doc_reply(req, reply, 200, TYPE_VAPP, writer);
 }
 
+/* Name and description; of what else a body has nothing counts here. */
+static void put_vapp(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
+{
+	struct sim_vapp *vapp = vapp_for(sim, req, reply, true);
+	struct xml_node *root = vapp == NULL ? NULL : body_root(req, reply, "VApp");
+
+	if (root == NULL)
+		return;
+	vapp->name = xml_attr(&sim->kept, root, "name");
+	vapp->description = xml_text(&sim->kept, xml_child(root, XML_VCLOUD, "Description"));
+	reply_task(req, reply,
+		vapp_task(sim, req, vapp, NULL, "vappUpdateVm",
+			arena_printf(req->arena, "Updating Virtual Application %s(%s)", vapp->name,
+				vapp->uuid),
+			sim->options.task_ms, NULL, NULL));
+}
+
 static void get_vm(struct sim *sim, const struct sim_request *req, struct sim_reply *reply)
 {
 	struct sim_vm *vm = vm_for(sim, req, reply, false);
@@ -162,6 +179,7 @@ static void get_customization_status(
 const struct sim_route vapp_routes[] = {
 	{"POST", "/api/vdc/{id}/action/composeVApp", ACCESS_SESSION, MAKE, compose_vapp, false},
 	{"GET", VAPP, ACCESS_SESSION, NULL, get_vapp, false},
+	{"PUT", VAPP, ACCESS_SESSION, EDIT, put_vapp, false},
 	{"DELETE", VAPP, ACCESS_SESSION, REMOVE, vapp_delete, false},
 	{"POST", VAPP "/action/recomposeVApp", ACCESS_SESSION, MAKE, recompose_vapp, false},
 	{"POST", VAPP "/action/deploy", ACCESS_SESSION, POWER, vapp_deploy, false},
