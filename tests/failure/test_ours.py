@@ -10,6 +10,7 @@ from cloud import wait_until
 from disturb import TIMING, Patient, hold, release, settle, wait_held
 from life import AGENT, Life
 from service import Service
+from tenant import XML_35
 
 BOX = {"workers": 2, "timing": TIMING, "resync": False}
 
@@ -105,4 +106,66 @@ def test_a_task_aborted_beside_its_pass_is_still_waited_for(box):
     wait_until(lambda: life.state()["nat_rules"] != json.loads(life.before)["nat_rules"], what="the late rule")
     box.advance(box.timing["delete_wait"])
     assert box.wait_task(life.accepted("delete", answer)).status == "success"
+    life.check_nothing_left()
+
+
+def describe_vapp(box, life, text):
+    """The owner's PUT of the vApp with another description."""
+    [vapp] = [vapp for vapp in life.state()["vapps"] if vapp["name"] == life.name]
+    body = (f'<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="{life.name}">'
+            f"<Description>{text}</Description></VApp>")
+
+    def is_taken():
+        answer = box.alice.request("PUT", "/api/vApp/vapp-" + vapp["id"], body.encode(), accept=XML_35,
+                                   headers={"Content-Type": "application/vnd.vmware.vcloud.vApp+xml"})
+        assert answer.status == 202 or b"BUSY_ENTITY" in answer.body, answer
+        return answer.status == 202
+    wait_until(is_taken, pause_s=0.02, what="the vApp to be free")
+
+
+def test_a_vapp_that_is_recorded_may_be_described_anew(box):
+    """Admission recorded its id; the description only helps to find it."""
+    life = Patient(box, "described")
+    hold(box, method="POST", path="*/nat/rules", hold="before")
+    life.start("create")
+    assert wait_held(box)
+    describe_vapp(box, life, "my cluster")
+    release(box)
+    box.vcd.heal()
+    settle(box)
+    assert life.check_result("create")
+    life.do("delete")
+
+
+def test_a_failed_create_removes_a_vapp_described_anew(box):
+    life = Patient(box, "undescribed")
+    hold(box, method="POST", path="*/nat/rules", hold="before")
+    life.start("create")
+    assert wait_held(box)
+    describe_vapp(box, life, "my cluster")
+    box.vcd.fail(agent=AGENT, method="POST", path="*/metadata", times=0, status=400, minor="BAD_REQUEST",
+                 message="no marks")
+    release(box)
+    settle(box)
+    [task] = life.step_tasks()
+    assert task["status"] == "error", task
+    life.check_nothing_left()
+
+
+def test_a_vapp_without_marks_is_seen_to_its_end(box):
+    """A create failed before it marked its vApp, and its task is unknown to the delete: the owner made the entity
+    name another one. VCD's removal of the vApp takes its time, and fails at first."""
+    life = Patient(box, "unmarked")
+    life.body["spec"].update(expose=False)
+    life.body["spec"]["settings"]["rollback_on_failure"] = False
+    box.vcd.fail(agent=AGENT, method="POST", path="*/metadata", times=0, status=400, minor="BAD_REQUEST",
+                 message="no marks")
+    life.start("create")
+    settle(box)
+    box.vcd.heal()
+    life.find()
+    write_entity(box, life, "https://vcd/api/task/00000000-0000-4000-8000-00000000dead")
+    box.vcd.fail(agent=AGENT, method="DELETE", path="/api/vApp/*", task_error="not now")
+    task = box.wait_task(life.accepted("delete", life.send("delete")))
+    assert task.status == "success", task
     life.check_nothing_left()

@@ -99,26 +99,27 @@ static int find_vapp(struct work *work, struct observed *seen, struct error *err
 
 /*
  * Ours without a mark: the vApp that admission recorded, or one that carries what only the caller's
- * compose gave it: our Description in the recorded VDC. Marked ones are judged by look_marks().
+ * compose gave it: our Description, which its owner may edit later, in the recorded VDC. Marked
+ * ones are judged by look_marks().
  */
 static void judge_vapp(struct work *work, struct observed *seen)
 {
 	const struct vcd_vapp *vapp = &seen->raw_vapp;
 	const struct details *details = work->details;
+	bool recorded = str_eq(details->vapp, vapp->uuid);
 
 	seen->vapp_ours = false;
 	seen->vapp_doubt = "it does not carry this cluster's mark";
 	if (details->op != OPERATION_CREATE) {
 		/* Recorded by us, in this task or one before it, never taken from the entity. */
-		seen->vapp_ours = str_eq(details->vapp, vapp->uuid);
+		seen->vapp_ours = recorded;
 		return;
 	}
-	if (!str_eq(vapp->description, work->cluster)) {
-		seen->vapp_doubt = "its description does not name this cluster";
-	} else if (details->vdc &&
-		   !str_eq(str_last_segment(vapp->vdc_href), str_urn_uuid(details->vdc))) {
+	if (details->vdc && !str_eq(str_last_segment(vapp->vdc_href), str_urn_uuid(details->vdc))) {
 		seen->vapp_doubt = "it lies in another virtual data centre";
-	} else if (!str_eq(details->vapp, vapp->uuid) &&
+	} else if (!recorded && !str_eq(vapp->description, work->cluster)) {
+		seen->vapp_doubt = "its description does not name this cluster";
+	} else if (!recorded &&
 		   !str_eq(str_urn_uuid(vapp->owner_urn), str_last_segment(work->task.user_href))) {
 		seen->vapp_doubt = "it belongs to another user";
 	} else {
@@ -198,6 +199,8 @@ static int look_unmarked(struct work *work, struct observed *seen, struct error 
 			str_urn_uuid(json_str(seen->document, "owner.id", "-")))) {
 		seen->vapp_ours = true;
 		seen->vapp_doubt = "";
+		/* It stays ours until it is gone, whatever is looked at in between. */
+		work->details->vapp = seen->vapp_uuid;
 	}
 	return 0;
 }
