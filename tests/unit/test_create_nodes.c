@@ -122,6 +122,15 @@ static void a_node_that_runs_with_another_ca_is_rebuilt(void **state)
 	f.workers[1].ca_hash = "sha256:bb";
 	assert_int_equal(check_astray(&f.seen, &f.why), COND_FAILED);
 	assert_string_equal(f.why.msg, "VM node-2 runs with another cluster CA");
+	/* The guest would not take it. */
+	for (size_t i = 0; i < NODES; i++) {
+		start(&f);
+		f.seen.control_plane.has_secret = true;
+		f.workers[1].ca_hash = "sha256:bb";
+		assert_int_equal(check_astray(&f.seen, &f.why), COND_UNMET);
+		f.nodes[i]->report.says_made = true;
+		assert_int_equal(check_astray(&f.seen, &f.why), COND_FAILED);
+	}
 	/* An address that VCD does not show at the moment is no other CA. */
 	start(&f);
 	f.workers[1].has_data = false;

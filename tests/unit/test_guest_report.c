@@ -262,11 +262,45 @@ static void secrets_survive_and_differ(void **state)
 	node_secret_release(&two);
 }
 
+/* The key may have been replaced since: then these words are all that tells. */
+static void a_node_that_is_made_is_known_without_a_key(void **state)
+{
+	static const struct {
+		enum role role;
+		const char *value;
+		bool made;
+	} cases[] = {
+		{ROLE_CONTROL_PLANE, "v1 9 init done x", true},
+		{ROLE_CONTROL_PLANE, "v1 9 publish running x", true},
+		{ROLE_CONTROL_PLANE, "v1 9 init running x", false},
+		{ROLE_CONTROL_PLANE, "v1 9 images done x", false},
+		{ROLE_WORKER, "v1 9 join done x", true},
+		{ROLE_WORKER, "v1 9 join running x", false},
+		{ROLE_WORKER, "v1 9 init done x", false},
+		{ROLE_CONTROL_PLANE, "v1 9", false},
+		{ROLE_CONTROL_PLANE, "v1 9 ", false},
+		{ROLE_CONTROL_PLANE, "v1 9 init", false},
+		{ROLE_CONTROL_PLANE, "", false},
+		{ROLE_CONTROL_PLANE, NULL, false},
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct guest_report report =
+			read_phase(fixture, cases[i].role, "mstr-1", cases[i].value);
+
+		assert_int_equal(report.says_made, cases[i].made);
+		assert_int_equal(report.phase, GUEST_NONE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(authentic_words_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(everything_else_is_silence, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_node_that_is_made_is_known_without_a_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_key_nothing_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_failing_command_is_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(texts_must_be_base64_without_nul, setup, teardown),

@@ -72,7 +72,21 @@ static const struct node *find_astray(const struct observed *seen)
 	return NULL;
 }
 
-/* Such a node is written again, as long as there is something to write. */
+/* A node that was made one of a cluster. Its words need no proof: the key for it went with the CA.
+ */
+static bool any_made(const struct observed *seen)
+{
+	bool made = seen->control_plane.report.says_made;
+
+	for (size_t i = 0; i < seen->worker_count; i++)
+		made = made || seen->workers[i].report.says_made;
+	return made;
+}
+
+/*
+ * Such a node is written again, as long as there is something to write, and a guest that would take
+ * it: with another CA on its disk it would start in vain until the deadline.
+ */
 enum condition check_astray(const struct observed *seen, struct error *why)
 {
 	const struct node *node = find_astray(seen);
@@ -81,7 +95,7 @@ enum condition check_astray(const struct observed *seen, struct error *why)
 		return COND_MET;
 	if (seen->vapp == VAPP_BUSY)
 		return COND_PENDING;
-	if (seen->control_plane.has_secret)
+	if (seen->control_plane.has_secret && !any_made(seen))
 		return COND_UNMET;
 	error_set(why, ERR_INVALID, "VM %s runs with another cluster CA", node->name);
 	return COND_FAILED;

@@ -116,6 +116,25 @@ static void phase_read(struct guest_report *out, enum role role, const char *tex
 	}
 }
 
+/* "v1 <seq> <phase> <status> <mac>", whoever it is from: has the node become one of a cluster? */
+static bool says_made(struct arena *arena, enum role role, const char *value)
+{
+	enum guest_phase made = role == ROLE_CONTROL_PLANE ? GUEST_INIT : GUEST_JOIN;
+	struct guest_report said = {.phase = GUEST_NONE};
+	const char *start;
+	char *text, *mac;
+
+	if (!value || strnlen(value, PHASE_MAX + 1) > PHASE_MAX || !str_starts(value, "v1 "))
+		return false;
+	start = strchr(value + strlen("v1 "), ' ');
+	text = arena_strdup(arena, start ? start + 1 : "");
+	mac = strrchr(text, ' ');
+	if (mac)
+		*mac = '\0';
+	phase_read(&said, role, text);
+	return guest_finished(&said, made);
+}
+
 /* A copy with '?' for what is no printable ASCII, and blanks for line breaks unless they stay. */
 static char *printable(struct arena *arena, const char *text, bool lines)
 {
@@ -184,6 +203,7 @@ struct guest_report guest_report_read(struct arena *arena, const struct secret *
 		.error = "", .command = "", .evidence = "", .sans = "", .nodes = "", .kubelet = ""};
 	const char *text;
 
+	out.says_made = says_made(arena, role, values->phase);
 	if (secret_empty(key))
 		return out;
 	text = value_verified(arena, key, "phase", vm, values->phase, PHASE_MAX);

@@ -37,6 +37,9 @@ struct guest_report {
 	const char *evidence;		    /* all that was said, lines and all; "" */
 	const char *sans, *nodes, *kubelet; /* of the report; "" */
 	bool has_report, has_kubeconfig;
+	/* It says, and nobody vouches for that, that init or join is behind it: it keeps the CA and
+	 * the secrets it has now. */
+	bool says_made;
 };
 
 /* Texts live in the arena. */
