@@ -493,6 +493,9 @@ static void a_verdict_marks_the_entity_first(void **state)
 	f.seen.seen |= SEE_VAPP;
 	f.seen.vapp = VAPP_READY;
 	f.seen.vapp_ours = true;
+	f.seen.entity_phase = "CREATE:IN_PROGRESS"; /* told before anything that may take time */
+	ASSERT_NEXT(&f, &plan_cluster_failed, "failed", COND_UNMET);
+	f.seen.entity_phase = "CREATE:FAILED";
 	ASSERT_NEXT(&f, &plan_cluster_failed, "marks", COND_UNMET);
 	f.seen.control_plane.has_data = true; /* they were written before it */
 	ASSERT_NEXT(&f, &plan_cluster_failed, "", COND_MET);

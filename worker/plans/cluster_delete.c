@@ -252,10 +252,11 @@ static int act_kept_marks(struct work *work, struct observed *seen, struct error
 	return 0;
 }
 
+/* The entity first: whoever looks learns of the failure, however long the vApp stays busy. */
 static const struct step failed_steps[] = {
+	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_kept},
 	{"marks", "Error in cluster '{name}' ({id})", 0, 1, SEE_VAPP, check_kept_marks,
 		act_kept_marks},
-	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_kept},
 };
 
 const struct plan plan_cluster_failed = {"failed", failed_steps, ARRAY_LEN(failed_steps)};
