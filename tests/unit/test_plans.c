@@ -488,18 +488,25 @@ static void a_verdict_marks_the_entity_first(void **state)
 	ASSERT_NEXT(&f, &plan_cluster_delete, "rules", COND_UNSEEN);
 	f.details.verdict.kind = "fail";
 	assert_ptr_equal(plan_for(&f.details), &plan_cluster_failed);
-	/* What is kept must be found again when the task is gone. */
-	ASSERT_NEXT(&f, &plan_cluster_failed, "marks", COND_UNSEEN);
+	/* What is kept has no secrets, and must be found again when the task is gone. */
+	ASSERT_NEXT(&f, &plan_cluster_failed, "secrets", COND_UNSEEN);
 	f.seen.seen |= SEE_VAPP;
 	f.seen.vapp = VAPP_READY;
 	f.seen.vapp_ours = true;
-	f.seen.entity_phase = "CREATE:IN_PROGRESS"; /* told before anything that may take time */
+	f.seen.control_plane.secret_left = true;
+	ASSERT_NEXT(&f, &plan_cluster_failed, "secrets", COND_UNMET);
+	f.seen.vapp = VAPP_BUSY;
+	ASSERT_NEXT(&f, &plan_cluster_failed, "secrets", COND_PENDING);
+	f.seen.secrets_given_up = true;
+	ASSERT_NEXT(&f, &plan_cluster_failed, "marks", COND_PENDING);
+	f.seen.entity_phase = "CREATE:IN_PROGRESS"; /* told at once, also while VCD is busy */
 	ASSERT_NEXT(&f, &plan_cluster_failed, "failed", COND_UNMET);
 	f.seen.entity_phase = "CREATE:FAILED";
+	f.seen.vapp = VAPP_READY;
 	ASSERT_NEXT(&f, &plan_cluster_failed, "marks", COND_UNMET);
 	f.seen.control_plane.has_data = true; /* they were written before it */
 	ASSERT_NEXT(&f, &plan_cluster_failed, "", COND_MET);
-	f.seen.control_plane.has_data = false;
+	f.seen.control_plane.has_data = f.seen.secrets_given_up = false;
 	f.seen.vapp_ours = false;
 	ASSERT_NEXT(&f, &plan_cluster_failed, "", COND_MET);
 	f.details.op = OPERATION_UPDATE;

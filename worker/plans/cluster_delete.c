@@ -5,7 +5,7 @@
  * once more after it; the entity goes last, since with it nothing would lead back to the rest. The
  * same plan undoes a failed create whose verdict says so.
  */
-#include "worker/plans/plan.h"
+#include "worker/plans/create_steps.h"
 
 #include "common/json.h"
 #include "common/log.h"
@@ -91,7 +91,7 @@ static int act_rules(struct work *work, struct observed *seen, struct error *err
 }
 
 /* A vApp that is not ours is as good as none: an entity's href is only a hint. */
-static bool vapp_to_remove(const struct observed *seen)
+static bool has_vapp(const struct observed *seen)
 {
 	return seen->vapp != VAPP_ABSENT && seen->vapp_ours;
 }
@@ -101,7 +101,7 @@ static enum condition check_off(const struct observed *seen, struct error *why)
 	(void)why;
 	if (!(seen->seen & SEE_VAPP))
 		return COND_UNSEEN;
-	if (!vapp_to_remove(seen))
+	if (!has_vapp(seen))
 		return COND_MET;
 	if (seen->vapp == VAPP_BUSY)
 		return COND_PENDING;
@@ -128,7 +128,7 @@ static enum condition check_vapp(const struct observed *seen, struct error *why)
 	(void)why;
 	if (!(seen->seen & SEE_VAPP))
 		return COND_UNSEEN;
-	return vapp_to_remove(seen) ? COND_UNMET : COND_MET;
+	return has_vapp(seen) ? COND_UNMET : COND_MET;
 }
 
 static int act_vapp(struct work *work, struct observed *seen, struct error *err)
@@ -226,6 +226,33 @@ static const struct step steps[] = {
 
 const struct plan plan_cluster_delete = {"delete", steps, ARRAY_LEN(steps)};
 
+/* ---- what a failed operation keeps ---- */
+
+/* What nodes were to take has no use any more, and every process in them may read it. */
+static enum condition check_kept_secrets(const struct observed *seen, struct error *why)
+{
+	bool create = str_eq(seen->failed_phase, operation_failed_phase(OPERATION_CREATE));
+
+	if (!create || seen->secrets_given_up)
+		return COND_MET;
+	if (!(seen->seen & SEE_VAPP))
+		return COND_UNSEEN;
+	return has_vapp(seen) ? check_secrets(seen, why) : COND_MET;
+}
+
+static int act_kept_secrets(struct work *work, struct observed *seen, struct error *err)
+{
+	int status = act_secrets(work, seen, err);
+
+	/* A refusal counts when another look did not help. */
+	if (status >= 0 || error_may_retry(err->code) || work->attempt == 0)
+		return status;
+	/* The failure is told all the same. */
+	log_event(LOG_WARN, "vapp.secrets_left", LOG_STR("reason", err->msg));
+	seen->secrets_given_up = true;
+	return 0;
+}
+
 /*
  * A create that failed before its vApp was marked: once its task is gone, only the marks tell a
  * delete at which edge to look for its rule.
@@ -237,7 +264,7 @@ static enum condition check_kept_marks(const struct observed *seen, struct error
 		return COND_MET;
 	if (!(seen->seen & SEE_VAPP))
 		return COND_UNSEEN;
-	return vapp_to_remove(seen) && !seen->control_plane.has_data ? COND_UNMET : COND_MET;
+	return has_vapp(seen) && !seen->control_plane.has_data ? write_condition(seen) : COND_MET;
 }
 
 static int act_kept_marks(struct work *work, struct observed *seen, struct error *err)
@@ -246,17 +273,18 @@ static int act_kept_marks(struct work *work, struct observed *seen, struct error
 		return 0;
 	if (error_may_retry(err->code))
 		return -1;
-	/* The failure is told all the same. */
 	log_event(LOG_WARN, "vapp.not_marked", LOG_STR("reason", err->msg));
 	seen->marks_written = true;
 	return 0;
 }
 
+#define TEXT_KEPT "Error in cluster '{name}' ({id})"
+
 /* The entity first: whoever looks learns of the failure, however long the vApp stays busy. */
 static const struct step failed_steps[] = {
-	{"failed", "Error in cluster '{name}' ({id})", 0, 1, SEE_ENTITY, check_failed, act_kept},
-	{"marks", "Error in cluster '{name}' ({id})", 0, 1, SEE_VAPP, check_kept_marks,
-		act_kept_marks},
+	{"failed", TEXT_KEPT, 0, 1, SEE_ENTITY, check_failed, act_kept},
+	{"secrets", TEXT_KEPT, 0, 1, SEE_VAPP, check_kept_secrets, act_kept_secrets},
+	{"marks", TEXT_KEPT, 0, 1, SEE_VAPP, check_kept_marks, act_kept_marks},
 };
 
 const struct plan plan_cluster_failed = {"failed", failed_steps, ARRAY_LEN(failed_steps)};

@@ -89,7 +89,8 @@ struct observed {
 
 	/* Done in this pass; VCD need not be asked again. */
 	bool marks_written, data_written, undeployed, resolved, superseded_ended;
-	const char *vm_task; /* VCD's task of the last reconfigure; NULL: none in flight */
+	bool secrets_given_up; /* VCD refuses to take them away */
+	const char *vm_task;   /* VCD's task of the last reconfigure; NULL: none in flight */
 	const char *rule_making, *rule_leaving; /* the same for a NAT rule made, or removed */
 	const char *vapp_task;			/* the same for the vApp: switched on, or removed */
 
