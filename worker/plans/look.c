@@ -205,34 +205,6 @@ static int look_unmarked(struct work *work, struct observed *seen, struct error 
 	return 0;
 }
 
-static int look_marks(struct work *work, struct observed *seen, struct error *err);
-
-/*
- * A tenant may have changed where the entity points. A delete then looks for the cluster's name in
- * the entity's org; the marks say whether it is ours.
- */
-static int look_by_name(struct work *work, struct observed *seen, struct error *err)
-{
-	const char *uuid;
-
-	if (work->details->op != OPERATION_DELETE || !str_empty(work->details->vapp))
-		return 0;
-	if (observed_look(work, seen, SEE_ENTITY, err))
-		return -1;
-	if (!seen->entity_name[0])
-		return 0;
-	if (vcd_vapp_find_in_org(
-		    work->vcd, str_urn_uuid(work->org_urn), seen->entity_name, &uuid, err)) {
-		seen->seen &= ~(unsigned)SEE_MARKS;
-		return -1;
-	}
-	if (uuid[0] == '\0' || str_eq(uuid, seen->vapp_uuid))
-		return 0;
-	seen->vapp_uuid = uuid;
-	seen->seen &= ~(unsigned)(SEE_VAPP | SEE_MARKS);
-	return look_marks(work, seen, err);
-}
-
 /* What the vApp's marks say; its edge is known from them too. */
 static int read_marks(struct work *work, struct observed *seen, struct error *err)
 {
@@ -241,6 +213,7 @@ static int read_marks(struct work *work, struct observed *seen, struct error *er
 	const char *vdc = str_last_segment(seen->raw_vapp.vdc_href);
 	bool id = false, deployment = false, moved = false;
 
+	seen->marked_edge = "";
 	if (vcd_metadata_get(work->vcd, seen->vapp_href, &entries, &count, err))
 		return -1;
 	for (size_t i = 0; i < count; i++) {
@@ -267,20 +240,54 @@ static int read_marks(struct work *work, struct observed *seen, struct error *er
 	return 0;
 }
 
+/* Whose the vApp is that was looked at. */
+static int look_owner(struct work *work, struct observed *seen, struct error *err)
+{
+	seen->marked = false;
+	if (seen->vapp == VAPP_ABSENT || seen->vapp_ours)
+		return 0;
+	if (read_marks(work, seen, err))
+		return -1;
+	return seen->vapp_ours ? 0 : look_unmarked(work, seen, err);
+}
+
+/*
+ * A tenant may have changed where the entity points. A delete then looks for the cluster's name in
+ * the entity's org, where each VDC may have one; the marks say which is ours.
+ */
+static int look_by_name(struct work *work, struct observed *seen, struct error *err)
+{
+	const char *seen_before = seen->vapp_uuid;
+	const char **uuids;
+	size_t count;
+
+	if (work->details->op != OPERATION_DELETE || !str_empty(work->details->vapp))
+		return 0;
+	if (observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	if (!seen->entity_name[0])
+		return 0;
+	if (vcd_vapp_find_in_org(
+		    work->vcd, str_urn_uuid(work->org_urn), seen->entity_name, &uuids, &count, err))
+		return -1;
+	for (size_t i = 0; i < count && !seen->vapp_ours; i++) {
+		if (str_eq(uuids[i], seen_before))
+			continue;
+		seen->vapp_uuid = uuids[i];
+		if (look_vapp(work, seen, err) || look_owner(work, seen, err))
+			return -1;
+	}
+	return 0;
+}
+
 static int look_marks(struct work *work, struct observed *seen, struct error *err)
 {
-	bool judged;
-
 	if (!(seen->seen & SEE_VAPP) && look_vapp(work, seen, err))
 		return -1;
-	seen->marked = false;
-	judged = seen->vapp == VAPP_ABSENT || seen->vapp_ours;
-	if (!judged && read_marks(work, seen, err))
+	if (look_owner(work, seen, err) || (!seen->vapp_ours && look_by_name(work, seen, err)))
 		return -1;
 	seen->seen |= SEE_MARKS;
-	if (!judged && !seen->vapp_ours && look_unmarked(work, seen, err))
-		return -1;
-	return seen->vapp_ours ? 0 : look_by_name(work, seen, err);
+	return 0;
 }
 
 static int look_rules(struct work *work, struct observed *seen, struct error *err)

@@ -71,16 +71,24 @@ int query_records(struct vcd *vcd, struct vcd_as as, const char *type, const cha
 	return vcd_get_xml(vcd, as, path, what, out, err);
 }
 
-struct xml_node *record_named(struct arena *arena, struct xml_doc *records, const char *name)
+static struct xml_node *first_named(struct arena *arena, struct xml_node *node, const char *name)
 {
-	struct xml_node *node = xml_child(xml_root(records), NULL, NULL);
-
 	for (; node; node = xml_next(node, NULL, NULL)) {
 		if (!xml_is(node, XML_VCLOUD, "Link") &&
 			str_eq(xml_attr(arena, node, "name"), name))
 			return node;
 	}
 	return NULL;
+}
+
+struct xml_node *record_named(struct arena *arena, struct xml_doc *records, const char *name)
+{
+	return first_named(arena, xml_child(xml_root(records), NULL, NULL), name);
+}
+
+struct xml_node *record_after(struct arena *arena, struct xml_node *record, const char *name)
+{
+	return first_named(arena, xml_next(record, NULL, NULL), name);
 }
 
 /* Moves the documents of a page to `all`; their number. */

@@ -24,6 +24,8 @@ int query_records(struct vcd *vcd, struct vcd_as as, const char *type, const cha
 	const char *what, struct xml_doc **out, struct error *err) MUST_CHECK;
 /* The record whose attribute `name` is exactly this (filters ignore case); NULL when none is. */
 struct xml_node *record_named(struct arena *arena, struct xml_doc *records, const char *name);
+/* The next one of that name. */
+struct xml_node *record_after(struct arena *arena, struct xml_node *record, const char *name);
 
 /*
  * All pages of a cloudapi list as one array of documents that the caller releases. query is put

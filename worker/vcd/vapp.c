@@ -202,23 +202,27 @@ const char *vcd_vm_extra(const struct vcd_vm *vm, const char *key)
 	return NULL;
 }
 
-/* The one of that name in a place: a VDC or an org. */
+/* Those of that name in a place: one in a VDC, in an org any number. */
 static int find_in(struct vcd *vcd, struct vcd_as as, const char *type, const char *place,
-	const char *name, const char **uuid, struct error *err)
+	const char *name, const char ***uuids, size_t *count, struct error *err)
 {
 	CLEANUP(xml_free)
 	struct xml_doc *records = NULL;
 	struct arena *arena = vcd->arena;
 	const char *what = arena_printf(arena, "vApp %s: find", name);
 	const char *filter = filter_and(arena, filter_term(arena, "name", name), place);
-	struct xml_node *record;
+	struct xml_node *first, *record;
+	size_t room = 0;
 
-	*uuid = "";
+	*count = 0;
 	if (query_records(vcd, as, type, filter, what, &records, err) < 0)
 		return -1;
-	record = record_named(arena, records, name);
-	if (record)
-		*uuid = href_uuid(arena, xml_attr(arena, record, "href"), "vapp-");
+	first = record_named(arena, records, name);
+	for (record = first; record; record = record_after(arena, record, name))
+		room++;
+	*uuids = arena_alloc(arena, (room + 1) * sizeof(**uuids));
+	for (record = first; record; record = record_after(arena, record, name))
+		(*uuids)[(*count)++] = href_uuid(arena, xml_attr(arena, record, "href"), "vapp-");
 	return 0;
 }
 
@@ -228,16 +232,23 @@ int vcd_vapp_find(struct vcd *vcd, struct vcd_as as, bool as_admin, const char *
 	const char *vdc =
 		vdc_uuid ? filter_term(vcd->arena, "vdc", vcd_href(vcd, "/api/vdc/%s", vdc_uuid))
 			 : NULL;
+	const char **uuids;
+	size_t count;
 
-	return find_in(vcd, as, as_admin ? "adminVApp" : "vApp", vdc, name, uuid, err);
+	*uuid = "";
+	if (find_in(vcd, as, as_admin ? "adminVApp" : "vApp", vdc, name, &uuids, &count, err))
+		return -1;
+	if (count)
+		*uuid = uuids[0];
+	return 0;
 }
 
-int vcd_vapp_find_in_org(struct vcd *vcd, const char *org_uuid, const char *name, const char **uuid,
-	struct error *err)
+int vcd_vapp_find_in_org(struct vcd *vcd, const char *org_uuid, const char *name,
+	const char ***uuids, size_t *count, struct error *err)
 {
 	const char *org = filter_term(vcd->arena, "org", vcd_href(vcd, "/api/org/%s", org_uuid));
 
-	return find_in(vcd, VCD_SERVICE, "adminVApp", org, name, uuid, err);
+	return find_in(vcd, VCD_SERVICE, "adminVApp", org, name, uuids, count, err);
 }
 
 /* Sends a request whose answer is a task. */

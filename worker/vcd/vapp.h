@@ -44,9 +44,9 @@ const char *vcd_vm_extra(const struct vcd_vm *vm, const char *key);
  * none. */
 int vcd_vapp_find(struct vcd *vcd, struct vcd_as as, bool as_admin, const char *vdc_uuid,
 	const char *name, const char **uuid, struct error *err) MUST_CHECK;
-/* The same in all VDCs of an org; service session. Of several the first. */
-int vcd_vapp_find_in_org(struct vcd *vcd, const char *org_uuid, const char *name, const char **uuid,
-	struct error *err) MUST_CHECK;
+/* The same in all VDCs of an org, each of which may have one; service session. */
+int vcd_vapp_find_in_org(struct vcd *vcd, const char *org_uuid, const char *name,
+	const char ***uuids, size_t *count, struct error *err) MUST_CHECK;
 
 struct vcd_compose_vm {
 	const char *name;		       /* VM, computer and host name */
