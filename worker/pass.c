@@ -274,6 +274,11 @@ static const char *const error_texts[] = {
 	[OPERATION_DELETE] = "Error deleting cluster '{name}'",
 };
 
+/* Marks and earlier tasks, which told the edge, may all be gone: then people have to look. */
+static const char done_edge_lost[] = "Deleted cluster '{name}'. It was exposed, and nothing tells "
+				     "at which edge gateway: look for a "
+				     "NAT rule whose name has {id}";
+
 static const char *verdict_cause(const struct pass *pass, bool undone)
 {
 	const struct details_verdict *verdict = &pass->details.verdict;
@@ -324,7 +329,8 @@ static void pass_finish(struct pass *pass, const struct plan *walked)
 	} else if (status == 0 && pass->details.verdict.kind) {
 		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, true));
 	} else if (status == 0) {
-		pass_end(pass, done_texts[pass->details.op], NULL);
+		pass_end(pass, pass->seen.edge_lost ? done_edge_lost : done_texts[pass->details.op],
+			NULL);
 	}
 }
 

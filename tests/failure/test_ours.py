@@ -169,3 +169,28 @@ def test_a_vapp_without_marks_is_seen_to_its_end(box):
     task = box.wait_task(life.accepted("delete", life.send("delete")))
     assert task.status == "success", task
     life.check_nothing_left()
+
+
+def test_a_rule_that_cannot_be_found_is_told_of(box):
+    """Somebody removed the vApp of an exposed cluster, and its tasks are unknown: nothing tells the edge."""
+    life = Patient(box, "lostedge")
+    life.do("create")
+    [vapp] = [vapp for vapp in life.state()["vapps"] if vapp["name"] == life.name]
+    for method, path, kind, body in [
+            ("POST", "/action/undeploy", "undeployVAppParams",
+             '<UndeployVAppParams xmlns="http://www.vmware.com/vcloud/v1.5">'
+             "<UndeployPowerAction>powerOff</UndeployPowerAction></UndeployVAppParams>"),
+            ("DELETE", "", None, None)]:
+        headers = {"Content-Type": f"application/vnd.vmware.vcloud.{kind}+xml"} if kind else None
+        answer = box.alice.request(method, f"/api/vApp/vapp-{vapp['id']}{path}", body and body.encode(),
+                                   accept=XML_35, headers=headers)
+        assert answer.status == 202, answer
+        wait_until(lambda: not life.state()["locks"], what="VCD")
+    write_entity(box, life, "https://vcd/api/task/00000000-0000-4000-8000-00000000dead")
+    task = box.wait_task(life.accepted("delete", life.send("delete")))
+    assert task.status == "success" and "look for a NAT rule" in task.text and life.id in task.text, task
+    rules = "/cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001/nat/rules"
+    [rule] = [r for r in box.alice.request("GET", rules).json["values"] if life.id in r["name"]]
+    assert box.alice.request("DELETE", f"{rules}/{rule['id']}").status == 202
+    wait_until(lambda: life.state()["nat_rules"] == json.loads(life.before)["nat_rules"], what="the rule's end")
+    life.check_nothing_left()

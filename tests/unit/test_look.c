@@ -134,10 +134,27 @@ static void of_many_vapps_the_marked_one_is_ours(void **state)
 	end(&f);
 }
 
+/* No vApp and no record tell where a rule may be left. */
+static void a_lost_edge_is_noticed(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	cloud.count = 0;
+	for (int exposed = 0; exposed <= 1; exposed++) {
+		start(&f);
+		cloud.exposed = exposed;
+		assert_int_equal(observed_look(&f.work, &f.seen, SEE_MARKS | SEE_RULES, &f.err), 0);
+		assert_int_equal(f.seen.edge_lost, exposed);
+		end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_many_vapps_the_marked_one_is_ours),
+		cmocka_unit_test(a_lost_edge_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

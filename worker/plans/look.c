@@ -295,6 +295,11 @@ static int look_rules(struct work *work, struct observed *seen, struct error *er
 	struct vcd_nat_rule *rules = NULL;
 	size_t count = 0;
 
+	if (!seen->edge[0] && work->details->op == OPERATION_DELETE) {
+		if (observed_look(work, seen, SEE_ENTITY, err))
+			return -1;
+		seen->edge_lost |= !seen->entity_absent && seen->entity_exposed;
+	}
 	if (seen->edge[0] && vcd_nat_list(work->vcd, VCD_SERVICE, seen->edge, &rules, &count, err))
 		return -1;
 	observed_set_rules(seen, work->arena, rules, count, work->attempt);

@@ -83,6 +83,7 @@ struct observed {
 	const struct vcd_nat_rule
 		*our_rule;    /* any rule of this entity, whatever its cluster's name */
 	const char *external; /* address of the settled rule; "" */
+	bool edge_lost;	      /* a delete's entity says exposed, and nothing tells at which edge */
 
 	/* SEE_SUPERSEDED */
 	bool superseded_done; /* nothing of it is under way, or was waited for long enough */
