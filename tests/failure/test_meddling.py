@@ -8,11 +8,11 @@ import copy
 import itertools
 import time
 
-from disturb import STEPS, TIMING, Patient, Tally, chosen, release, settle, stop_at
+from disturb import STEPS, TIMING, Patient, Tally, chosen, held, hold, release, settle, stop_at, wait_held
 
 BOX = {"workers": 2, "timing": TIMING}
 LAST = {"create": 30, "unexpose": 12, "delete": 12}  # more than the step has
-SHARE = {"delete": 8, "write": 8}
+SHARE = {"delete": 8, "write": 8, "own": 6}
 # How long the delete works beside the create's pass, whose call is held.
 BESIDE_S = 0.4
 NOBODY = "https://vcd.example.com/api/task/00000000-0000-4000-8000-00000000dead"
@@ -120,6 +120,83 @@ def damaged_at(box, life, step, number, damage, tally):
     return not written or any(call["method"] == "PUT" and "/entities/" in call["path"] and call["status"] == 200
                               for call in box.vcd.calls())
 
+
+# ---- what is nobody's but the owner's ----
+
+# Members that no operation may change.
+OWN = {("spec", "settings", "ssh_key"): "ssh-ed25519 AAAA{} owner", ("spec", "workers", "sizing_class"): "class-{}",
+       ("metadata", "ovdc_name"): "vdc-{}", ("api_version",): "v{}"}
+# What VCD answered so short a time ago is not read again before it is written; VCD 10.2 has no ETag.
+FRESH_S = 1.05
+
+
+def member(content, path):
+    for key in path:
+        content = content.get(key, {})
+    return content
+
+
+def change_own(box, life, number):
+    """The owner changes these members; what they are now."""
+    document, own = life.entity(), {path: text.format(number) for path, text in OWN.items()}
+    for path, text in own.items():
+        member(document["entity"], path[:-1])[path[-1]] = text
+    body = {key: document[key] for key in ("name", "externalId", "entity")}
+    answer = box.alice.request("PUT", f"/cloudapi/1.0.0/entities/{document['id']}", body)
+    assert answer.status == 200, answer
+    return own
+
+
+def own_changes_survive(box, point, tally):
+    """False: there is no such call in any step."""
+    life, hits = Patient(box, f"own{point}"), 0
+    for step in ("create", "unexpose"):
+        own = {}
+        if stop_at(box, life, step, point, "before"):
+            hits += 1
+            # Between a read and the write that waits nothing can be merged.
+            if life.entity() and not ("/entities/" in held(box)[0]["path"] and held(box)[0]["method"] == "PUT"):
+                own = change_own(box, life, point)
+                time.sleep(FRESH_S)
+            release(box)
+            box.vcd.heal()
+        settle(box)
+        life.check_result(step)
+        content = life.entity()["entity"]
+        assert {path: member(content, path) for path in own} == own, (step, content)
+        for path in own:  # the next request is of the cluster as it is
+            member(life.body, path[:-1])[path[-1]] = own[path]
+        tally.add(changes=bool(own))
+    life.do("delete")
+    assert point < LAST["create"] or not hits, "there are more points than LAST says"
+
+
+def test_what_an_owner_changes_at_any_call_stays(sweep):
+    """The worker changes only what its operation is about, in what it has read just before."""
+    tally, title = Tally(), "an owner's own change"
+    tried = sweep.run(title, lambda box, point: own_changes_survive(box, point, tally),
+                      chosen(range(1, LAST["create"] + 1), SHARE["own"], title))
+    sweep.figures[title] = tally.report(tried, "changes")
+
+
+def test_what_an_owner_changes_between_look_and_write_stays(box):
+    """The un-expose has read the entity when its owner changes it, and writes it next."""
+    life = Patient(box, "ownlate")
+    life.do("create")
+    hold(box, method="POST", path="*/metadata", hold="before")
+    life.start("unexpose")
+    assert wait_held(box)
+    assert any(call["method"] == "GET" and "/entities/" in call["path"] for call in box.vcd.calls()[-8:])
+    own = change_own(box, life, 0)
+    time.sleep(FRESH_S)
+    release(box)
+    settle(box)
+    assert life.check_result("unexpose")
+    assert {path: member(life.entity()["entity"], path) for path in own} == own
+    life.do("delete")
+
+
+# ---- written at any call, to the end ----
 
 def live(box, point, tally):
     number, damage = point
