@@ -4,12 +4,14 @@
 A point is a call that changes something in VCD, counted from the request on. The call is held by the
 simulator, so the test has all the time it needs to kill or freeze whoever made it.
 """
+import datetime
 import json
 import os
 import random
 import threading
 import time
 
+from cloud import wait_until
 from life import AGENT, Life
 from model import check_entity, no_nulls
 from tenant import FINAL
@@ -205,9 +207,74 @@ def stop_at(box, life, step, point, when):
     return False
 
 
+def answer(box, worker):
+    """Lets the one held call go on, and returns when its worker has read the answer. The worker waits at its
+    next call, if it makes one."""
+    [call] = held(box)
+    size = worker.log.stat().st_size
+    box.vcd.fail(agent=AGENT, hold="before")
+    assert release(box, path=call["path"]) == 1
+
+    def read():
+        with open(worker.log, encoding="utf-8", errors="replace") as log:
+            log.seek(size)
+            return any('"event":"vcd.call"' in line and f'"method":"{call["method"]}"' in line and
+                       f'"path":"{call["path"].partition("?")[0]}"' in line for line in log)
+    wait_until(read, 10, 0.002, f"the answer to {call}")
+
+
 def release(box, **which):
     """Lets held calls go on, or closes their connections (drop=True)."""
     return box.vcd.ask("/faults/release", "POST", which)["released"]
+
+
+def claim_age(box, task):
+    """How old VCD's clock makes the last sign of life of a running task of ours; its start, without any."""
+    record = json.loads(task["details"].split(" ", 2)[2])
+    at = datetime.datetime.fromisoformat(record.get("claim", {}).get("at") or task["started"])
+    now = time.time() + box.vcd.ask("/options")["clock_ahead_s"]
+    return now - at.timestamp()
+
+
+def succeed(box, victim, message_lost):
+    """Waits until another worker has a frozen one's work; how long that took. Either the broker delivers the
+    message again, or the resync finds the claim too old."""
+    delivered, start = [], time.monotonic()
+    box.broker.on_deliver = lambda message, connection: delivered.append(connection.pid)
+    if message_lost:
+        box.broker.cut(victim.pid)
+    else:
+        # Its other threads are as frozen: none may get the message, none may lead the resync.
+        for name in idle_connections(box, victim):
+            box.broker.cut(victim.pid, name)
+        running_tasks = [task for task in box.vcd.ask("/tasks") if task["external"] and task["status"] not in FINAL]
+        assert not delivered, "somebody has gone on before the claim was old"
+        move_clock(box)
+        ages = [claim_age(box, task) for task in running_tasks]
+        assert not ages or min(ages) > box.timing["takeover"], ages
+    request = bool(box.broker.in_flight("cse"))
+
+    def succeeded():
+        if any(pid != victim.pid for pid in delivered) or message_lost:
+            return bool(delivered)
+        # Nothing is left to be done; or it is a request, of which the resync undoes what there is.
+        return not running(box) or request and time.monotonic() - start > 2 * TIMING["resync"]
+    wait_until(succeeded, 10, 0.01, "a successor")
+    box.broker.on_deliver = None
+    return time.monotonic() - start
+
+
+def idle_connections(box, worker):
+    with box.broker.lock:
+        return [c.name for c in box.broker.connections if c.pid == worker.pid and not c.held]
+
+
+def wait_done(box, victim, limit_s=20):
+    """Until nobody but the frozen one has anything to do."""
+    def idle():
+        busy = [c for c in box.broker.connections if c.held and c.pid != victim.pid]
+        return not busy and not box.broker.delayed and not any(q.ready for q in box.broker.queues.values())
+    box.broker.wait(idle, limit_s, "the successor to be done")
 
 
 def holder(box):

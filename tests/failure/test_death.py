@@ -6,7 +6,7 @@ By default some points are tried, and the seed is among the figures; CSE_FAILURE
 import itertools
 import time
 
-from disturb import ADMISSION, STEPS, TIMING, Patient, Tally, chosen, holder, release, settle, stop_at
+from disturb import ADMISSION, STEPS, TIMING, Patient, Tally, answer, chosen, holder, release, settle, stop_at
 
 BOX = {"workers": 2, "timing": TIMING}
 # When the call is held, and whether the worker dies before it has its answer.
@@ -21,12 +21,10 @@ def die(box, life, step, point, death, tally):
     if not stop_at(box, life, step, point, when):
         return False
     victim = holder(box)
-    if unanswered:
-        victim.kill()
-        release(box, drop=True)
-    else:
-        release(box)
-        victim.kill()
+    if not unanswered:
+        answer(box, victim)
+    victim.kill()
+    release(box, drop=True)
     killed = time.monotonic()
     box.vcd.heal()
     box.add_worker()

@@ -11,51 +11,20 @@ frozen one goes on when the successor has begun, or when it is done.
 By default some points are tried, and the seed is among the figures; CSE_FAILURE_FULL=1 tries all.
 """
 import itertools
-import time
 import uuid
 
 import pytest
-from cloud import wait_until
-from disturb import (ADMISSION, STEPS, TIMING, Patient, Tally, chosen, hold, holder, move_clock, release, running,
-                     settle, stop_at, wait_held)
+from disturb import (ADMISSION, STEPS, TIMING, Patient, Tally, chosen, hold, holder, release, running, settle,
+                     stop_at, succeed, wait_done, wait_held)
 
 BOX = {"workers": 2, "timing": TIMING}
 CUTS = ("before", "after")
 FREEZES = list(itertools.product(("redelivered", "revived"), ("beside", "behind")))
-LAST_WRITE = {"create": 30, "unexpose": 12, "delete": 12}  # more than the step has
-LAST_CALL = {"create": 75, "unexpose": 40, "delete": 40}  # the number of reads varies
+LAST_WRITE = {"create": 30, "unexpose": 10, "delete": 10}  # more than the step has
+LAST_CALL = {"create": 75, "unexpose": 32, "delete": 32}  # the number of reads varies
 SHARE = {"cut": {"create": 6, "unexpose": 3, "delete": 3}, "frozen": {"create": 8, "unexpose": 4, "delete": 4}}
 # After so many of the broker's heartbeats, which are 2 s here, a message is delivered again.
 HEARTBEATS_S = 3.9
-DONE_S = 20
-
-
-def succeed(box, victim, message_lost):
-    """Waits until another worker has the frozen one's work; how long that took."""
-    delivered, start = [], time.monotonic()
-    box.broker.on_deliver = lambda message, connection: delivered.append(connection.pid)
-    if message_lost:
-        box.broker.cut(victim.pid)
-    else:
-        # Its other threads are as frozen: none may get the message, none may lead the resync.
-        for name in idle_connections(box, victim):
-            box.broker.cut(victim.pid, name)
-        move_clock(box)
-    request = bool(box.broker.in_flight("cse"))
-
-    def succeeded():
-        if any(pid != victim.pid for pid in delivered) or message_lost:
-            return bool(delivered)
-        # Nothing is left to be done; or it is a request, of which the resync undoes what there is.
-        return not running(box) or request and time.monotonic() - start > 2 * TIMING["resync"]
-    wait_until(succeeded, 10, 0.01, "a successor")
-    box.broker.on_deliver = None
-    return time.monotonic() - start
-
-
-def idle_connections(box, worker):
-    with box.broker.lock:
-        return [c.name for c in box.broker.connections if c.pid == worker.pid and not c.held]
 
 
 def cut(box, life, step, number, when, tally):
@@ -89,14 +58,6 @@ def freeze(box, life, step, number, mode, tally):
     return True
 
 
-def wait_done(box, victim):
-    """Until nobody but the frozen one has anything to do."""
-    def idle():
-        held = [c for c in box.broker.connections if c.held and c.pid != victim.pid]
-        return not held and not box.broker.delayed and not any(q.ready for q in box.broker.queues.values())
-    box.broker.wait(idle, DONE_S, "the successor to be done")
-
-
 def live(box, step_hit, way, point, tally):
     number, mode = point
     disturb, last = (cut, LAST_WRITE) if way == "cut" else (freeze, LAST_CALL)
@@ -107,7 +68,8 @@ def live(box, step_hit, way, point, tally):
     hit = disturb(box, life, step_hit, number, mode, tally)
     settle(box)
     tally.add(pauses=hit)
-    assert way != "cut" or number < last[step_hit] or not hit, "there are more points than LAST_WRITE says"
+    # The points beyond the last call are none; a last point that is one hides those behind it.
+    assert number < last[step_hit] or not hit, f"{step_hit} makes more calls than the {last[step_hit]} that are known"
     in_admission = way != "cut" or number <= ADMISSION[step_hit]
     if not life.check_result(step_hit, may_fail=in_admission and life.reply().status != 202):
         tally.add(refused=1)
