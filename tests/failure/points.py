@@ -6,6 +6,7 @@ import re
 from life import AGENT, STEPS, Life
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ID_PATTERN = 36 * "?"
 
 # A call of one step: the nth of its kind. The path is a pattern.
 Point = collections.namedtuple("Point", "step method path nth")
@@ -26,6 +27,7 @@ def trace(box):
 
 
 def fault(point, **how):
-    """The order that makes this call, and all later ones of its kind, fail."""
-    return {"agent": AGENT, "method": point.method, "path": point.path, "nth": point.nth,
+    """The order that makes this call, and all later ones of its kind, fail. Of its kind only: a star would
+    also stand for what lies below the object."""
+    return {"agent": AGENT, "method": point.method, "path": point.path.replace("*", ID_PATTERN), "nth": point.nth,
             "times": 0, **how}
