@@ -104,7 +104,7 @@ class Lasting:
             time.sleep(0.05)
         delays = [message.delay_ms for message in self.box.broker.published[before:]]
         hasty = sum(delay <= 1000 * self.box.timing["rungs"][0] for delay in delays)
-        # Who waits for another operation comes often, but on a longer rung; a neighbour of it by chance.
+        # Who waits for another operation comes often, but on a longer rung.
         assert hasty <= max(HASTY_MAX, len(delays) // 2), f"{PATIENCE_S} s: passes after {delays} ms"
         return task
 
