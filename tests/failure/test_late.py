@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Messages that come late: whoever has nothing to do but wait comes less often, so that there are fewer."""
+import datetime
+import json
+import time
+import uuid
+
+import pytest
+from broker import Message
+from cloud import wait_until
+from disturb import Patient, settle
+from life import AGENT
+from tenant import XML_35
+
+# Both kinds of pause are shorter than the longest rung as long as messages are in time.
+RUNGS = [0.02, 0.3, 1.5, 6]
+BOX = {"timing": {"rungs": RUNGS, "delete_wait": 5}, "resync": False}
+LATE_S, EARLY_S, COPIES = 30, 5, 60
+DELAYS_MS = {"boot": 300, "retry": 1500, "late": 6000}
+
+
+@pytest.fixture(name="done", scope="module")
+def done_fixture(box):
+    """A message of a task that has ended: it costs a worker one look."""
+    life = Patient(box, "done")
+    life.do("create")
+    life.do("delete")
+    return box.broker.published[-1]
+
+
+@pytest.fixture(autouse=True)
+def calm(box):
+    before = box.vcd.state()
+    yield
+    box.vcd.heal()
+    box.vcd.set_option(boot_ms=5)
+    settle(box)
+    assert box.vcd.state() == before
+
+
+def deliver(box, message, late):
+    """Many messages that ought to have come long before, or that come early."""
+    due = time.time() + (-LATE_S if late else EARLY_S)
+    text = datetime.datetime.fromtimestamp(due, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    body = json.dumps({**message.json, "due": text}).encode()
+    copies = [Message("", "cse.operations", body, message_id=str(uuid.uuid4())) for _ in range(COPIES)]
+    for copy in copies:
+        box.broker.put("cse.operations", copy)
+    box.broker.wait(lambda: all(copy.delivered_to for copy in copies), what="their delivery")
+
+
+def next_delay(box, attempt):
+    """The pause before the next pass to be queued that has so many failures behind it."""
+    seen = len(box.broker.published)
+
+    def found():
+        return next((m for m in box.broker.published[seen:] if m.json["attempt"] == attempt and m.delay_ms), None)
+    return wait_until(found, pause_s=0.01, what="the next pass").delay_ms
+
+
+def cancel(box, life, href):
+    """The create is undone; nobody waits for what it would have become."""
+    box.vcd.heal()
+    answer = box.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[1]}/action/cancel", accept=XML_35)
+    assert answer.status == 204, answer
+    assert box.wait_task(href).status == "error"
+    life.check_nothing_left()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in_time", "late"])
+def test_who_waits_waits_longer_when_messages_are_late(box, done, late):
+    box.vcd.set_option(boot_ms=600_000)
+    life = Patient(box, f"wait{late}".lower())
+    href = life.accepted("create", life.send("create"))
+    wait_until(lambda: box.alice.task(href).percent >= 50, pause_s=0.02, what="the boot")
+    deliver(box, done, late)
+    assert next_delay(box, 0) == DELAYS_MS["late" if late else "boot"]
+    cancel(box, life, href)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in_time", "late"])
+def test_who_failed_tries_later_when_messages_are_late(box, done, late):
+    life = Patient(box, f"retry{late}".lower())
+    box.broker.hold("cse.operations")
+    href = life.accepted("create", life.send("create"))
+    box.vcd.fail(agent=AGENT, method="POST", path="*/metadata", status=503, times=0)
+    [message] = wait_until(lambda: box.broker.waiting("cse.operations"), pause_s=0.01, what="the first pass")
+    box.broker.lose_all()
+    box.broker.release()
+    deliver(box, done, late)
+    box.broker.put("cse.operations", message)
+    assert next_delay(box, 1) == DELAYS_MS["late" if late else "retry"]
+    cancel(box, life, href)
