@@ -11,7 +11,8 @@ BOX = {"timing": {"delete_wait": 5}, "resync": False}
 CORRECT, KEPT = "Correct the cause and send the request again.", "Delete the cluster before you send it again."
 # The call at which the operation stands when it is cancelled; None: it has not begun.
 POINTS = {
-    "unexpose": {"not begun": None, "before the rule": ("DELETE", "*/nat/rules/*"), "behind it": ("POST", "*/metadata")},
+    "unexpose": {"not begun": None, "before the rule": ("DELETE", "*/nat/rules/*"),
+                 "behind it": ("POST", "*/metadata")},
     "delete": {"not begun": None, "before the rule": ("DELETE", "*/nat/rules/*"),
                "before the vApp": ("DELETE", "/api/vApp/vapp-*")},
     "create": {"not begun": None, "before the rule": ("POST", "*/nat/rules"), "at the boot": ("POST", "*/powerOn")},
@@ -59,7 +60,8 @@ def rules(life):
 @pytest.mark.parametrize("step, point", [(step, point) for step, points in POINTS.items() for point in points],
                          ids=lambda word: word.replace(" ", "_"))
 def test_a_cancelled_operation_is_a_failed_one(box, step, point):
-    life = Patient(box, f"cancel{step}{list(POINTS[step]).index(point)}", **({"spec__settings__rollback_on_failure": False} if step == "create" else {}))
+    changes = {"spec__settings__rollback_on_failure": False} if step == "create" else {}
+    life = Patient(box, f"cancel{step}{list(POINTS[step]).index(point)}", **changes)
     if step != "create":
         life.do("create")
     task = cancelled_at(box, life, step, POINTS[step][point])

@@ -9,11 +9,12 @@ import pytest
 from cloud import ROOT, wait_until
 from disturb import Patient, claim_age, hold, holder, idle_connections, move_clock, release, settle, wait_held
 
-DEFAULTS = dict(re.findall(r'^PARAM\(\w+, "([\w.]+)", \w+, "([^"]*)"', (ROOT / "config" / "params.def").read_text(), re.M))
+DEFAULTS = dict(re.findall(r'^PARAM\(\w+, "([\w.]+)", \w+, "([^"]*)"',
+                           (ROOT / "config" / "params.def").read_text(), re.MULTILINE))
 TIMING = {name.partition(".")[2]: [float(part) for part in text.split()] if " " in text else float(text)
           for name, text in DEFAULTS.items() if name.startswith("timing.")}
 BOX = {"workers": 0, "timing": TIMING, "scale": 0.02}
-# What the worker may find out only by looking again: the call of the frozen one takes effect behind the successor's.
+# Calls at which one is frozen: the call of the frozen one takes effect behind the successor's.
 CALLS = {"rule": ("POST", "*/nat/rules"), "metadata": ("POST", "*/metadata"), "data": ("POST", "*/reconfigureVm"),
          "power_on": ("POST", "*/powerOn")}
 SKIPS = 12
@@ -55,7 +56,9 @@ def only_task(box):
     return task
 
 
-@pytest.mark.parametrize("call", ["rule", *(pytest.param(call, marks=pytest.mark.long) for call in CALLS if call != "rule")])
+# Each takes a quarter of a minute, since a worker's own pauses are as shipped too.
+@pytest.mark.parametrize("call", [call if call == "rule" else pytest.param(call, marks=pytest.mark.long)
+                                  for call in CALLS])
 def test_a_worker_wakes_beside_its_successor(box, pair, call):
     life = Patient(box, "shipped" + call.replace("_", ""))
     method, path = CALLS[call]
