@@ -37,7 +37,7 @@ static enum condition check_vapp(const struct observed *seen, struct error *why)
 		break;
 	}
 	if (!seen->vapp_ours) {
-		error_set(why, ERR_DENIED, "vApp %s is not this cluster's: %s", seen->vapp_name,
+		error_set(why, ERR_DENIED, "The vApp that is named is not this cluster's: %s",
 			seen->vapp_doubt);
 		return COND_FAILED;
 	}

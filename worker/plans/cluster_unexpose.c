@@ -22,7 +22,8 @@ static enum condition check_owned(const struct observed *seen, struct error *why
 		return COND_FAILED;
 	}
 	if (!seen->vapp_ours) {
-		error_set(why, ERR_DENIED, "vApp %s is not this cluster's: %s", seen->vapp_name,
+		error_set(why, ERR_DENIED,
+			"The vApp that its entity names is not this cluster's: %s",
 			seen->vapp_doubt);
 		return COND_FAILED;
 	}

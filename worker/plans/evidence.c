@@ -130,6 +130,9 @@ struct json_object *evidence_collect(
 	set_text(work->arena, out, "cause", cause);
 	if (observed_look(work, seen, SEE_VAPP, &ignored) || seen->vapp == VAPP_ABSENT)
 		return out;
+	/* A forged href leads to somebody else's, of which nobody here is to learn. */
+	if (!seen->vapp_ours)
+		return out;
 	json_set_str(out, "vapp", seen->vapp_name);
 	if (work->details->op == OPERATION_CREATE)
 		add_nodes(work->arena, out, seen);
