@@ -127,7 +127,7 @@ def damaged_at(box, life, step, number, damage, tally):
 OWN = {("spec", "settings", "ssh_key"): "ssh-ed25519 AAAA{} owner", ("spec", "workers", "sizing_class"): "class-{}",
        ("metadata", "ovdc_name"): "vdc-{}", ("api_version",): "v{}"}
 # What VCD answered so short a time ago is not read again before it is written; VCD 10.2 has no ETag.
-FRESH_S = 1.05
+FRESH_S = 0.15
 
 
 def member(content, path):

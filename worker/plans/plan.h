@@ -72,7 +72,7 @@ int work_template(struct work *work, struct error *err) MUST_CHECK;
 /*
  * Writes the entity: what a moment ago was read, merged with the change, this operation's task and
  * `edit` (may be NULL). Afterwards the entity counts as seen only as far as VCD's answer says.
- * Reads again first when the last read is older than a second. INVALID: VCD refuses the content.
+ * Reads again first unless the last read was just now. INVALID: VCD refuses the content.
  */
 int work_entity_put(struct work *work, struct observed *seen, const char *phase,
 	void (*edit)(struct work *work, struct observed *seen, struct json_object *document),

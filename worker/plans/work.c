@@ -13,7 +13,8 @@
 #include <assert.h>
 #include <inttypes.h>
 
-enum { DOCUMENT_FRESH_MS = 1000 };
+/* Older than this, something was done between its read and now: it is read again. */
+enum { DOCUMENT_FRESH_MS = 100 };
 
 int work_pause(struct work *work, struct error *err)
 {
