@@ -56,7 +56,7 @@ static const char *cluster_name(const struct pass *pass)
 {
 	const struct observed *seen = &pass->seen;
 
-	if (seen->vapp_name[0])
+	if (seen->vapp_ours && seen->vapp_name[0])
 		return seen->vapp_name;
 	if (seen->entity_name[0])
 		return seen->entity_name;
@@ -279,6 +279,22 @@ static const char done_edge_lost[] = "Deleted cluster '{name}'. It was exposed, 
 				     "at which edge gateway: look for a "
 				     "NAT rule whose name has {id}";
 
+static const char done_leased[] =
+	"Created cluster '{name}' ({id}). The organization's policy gives its vApp a lease: renew "
+	"it in time, or VCD stops the cluster";
+
+static const char *done_text(const struct pass *pass)
+{
+	const struct vcd_vapp *vapp = &pass->seen.raw_vapp;
+
+	if (pass->seen.edge_lost)
+		return done_edge_lost;
+	if (pass->details.op == OPERATION_CREATE &&
+		(vapp->lease_deploy_s > 0 || vapp->lease_storage_s > 0))
+		return done_leased;
+	return done_texts[pass->details.op];
+}
+
 static const char *verdict_cause(const struct pass *pass, bool undone)
 {
 	const struct details_verdict *verdict = &pass->details.verdict;
@@ -329,8 +345,7 @@ static void pass_finish(struct pass *pass, const struct plan *walked)
 	} else if (status == 0 && pass->details.verdict.kind) {
 		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, true));
 	} else if (status == 0) {
-		pass_end(pass, pass->seen.edge_lost ? done_edge_lost : done_texts[pass->details.op],
-			NULL);
+		pass_end(pass, done_text(pass), NULL);
 	}
 }
 
