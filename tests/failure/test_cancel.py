@@ -74,8 +74,7 @@ def test_a_cancelled_operation_is_a_failed_one(box, step, point):
     assert content["status"]["task_href"] == task.href, content
     kept = any(vapp["name"] == life.name for vapp in life.state()["vapps"])
     assert kept or point == "before the vApp", "what was to be kept is gone"
-    # Where the vApp is gone nothing is told of it, and the entity stays as it was.
-    if step != "create" and kept:
+    if step != "create":
         assert content["status"]["exposed"] is content["spec"]["expose"] is bool(rules(life)), content
     if step == "unexpose":
         life.do("unexpose")

@@ -42,7 +42,7 @@ def write_entity(box, life, task, vapp=None):
 
 def test_a_delete_never_ends_another_cluster_s_task(box):
     """The owner of one cluster lets its entity name the create of another one, which is in admission and
-    whose record names no cluster yet."""
+    whose record names no cluster yet. Its externalId even says that it is that one."""
     forger, victim = Life(box, "forger"), Patient(box, "victim")
     forger.do("create")
     box.vcd.set_option(boot_ms=6000)
@@ -50,7 +50,8 @@ def test_a_delete_never_ends_another_cluster_s_task(box):
     victim.start("create")
     assert wait_held(box)
     [task] = [task for task in victim.step_tasks() if task["status"] == "running"]
-    write_entity(box, forger, "https://vcd/api/task/" + task["id"])
+    claim = "cse-request:" + record(box, task["id"])["request"]
+    write_entity(box, forger, "https://vcd/api/task/" + task["id"], claim)
     # A worker takes one such request at a time, and one of them has the victim's.
     answer = wait_until(lambda: (a := forger.send("delete")).status != 429 and a, what="a free worker")
     href = forger.accepted("delete", answer)

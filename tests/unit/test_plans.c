@@ -415,6 +415,15 @@ static void delete_from_every_state(void **state)
 	(void)state;
 	start(&f, OPERATION_DELETE);
 	f.seen.supersedes = true;
+	/* A stale write of the operation before has taken its mark away. */
+	ASSERT_NEXT(&f, plan, "named", COND_UNSEEN);
+	f.seen.seen |= SEE_ENTITY;
+	f.seen.entity_task = "task-0";
+	ASSERT_NEXT(&f, plan, "named", COND_UNMET);
+	f.seen.named = true;
+	ASSERT_NEXT(&f, plan, "superseded", COND_UNSEEN);
+	f.seen.named = false;
+	f.seen.entity_task = TASK;
 	ASSERT_NEXT(&f, plan, "superseded", COND_UNSEEN);
 	f.seen.seen |= SEE_SUPERSEDED;
 	ASSERT_NEXT(&f, plan, "superseded", COND_PENDING);
@@ -462,6 +471,7 @@ static void delete_leaves_what_is_not_ours(void **state)
 	nothing_under_way(&f);
 	f.seen.seen |= SEE_MARKS | SEE_RULES;
 	f.seen.vapp_ours = false; /* the entity's href was forged */
+	f.seen.named = true;
 	f.seen.vapp_on = true;
 	ASSERT_NEXT(&f, &plan_cluster_delete, "entity", COND_UNMET);
 }

@@ -60,10 +60,37 @@ static int act_kept(struct work *work, struct observed *seen, struct error *err)
 			return -1;
 		known = false;
 	}
-	known = known && seen->edge[0] && seen->control_plane.name;
+	known = known && seen->edge[0];
 	if (work_entity_put(work, seen, seen->failed_phase, known ? edit_kept : NULL, err))
 		return err->code == ERR_CONFLICT || err->code == ERR_GONE ? 0 : -1;
 	return 0;
+}
+
+/* ---- a delete's own mark ---- */
+
+/*
+ * A stale write of the operation before may have taken it away: whoever reads the entity then sees
+ * a task that is over, and an apply would be welcome.
+ */
+static enum condition check_named(const struct observed *seen, struct error *why)
+{
+	(void)why;
+	if (seen->failed_phase[0] || seen->named)
+		return COND_MET;
+	if (!(seen->seen & SEE_ENTITY))
+		return COND_UNSEEN;
+	return seen->entity_absent || seen->stronger[0] || str_eq(seen->entity_task, seen->task)
+		       ? COND_MET
+		       : COND_UNMET;
+}
+
+static int act_named(struct work *work, struct observed *seen, struct error *err)
+{
+	/* Tried once: a delete does not depend on it. */
+	seen->named = true;
+	if (work_entity_put(work, seen, "DELETE:IN_PROGRESS", NULL, err) == 0)
+		return 0;
+	return error_may_retry(err->code) ? -1 : 0;
 }
 
 /* ---- delete ---- */
@@ -216,6 +243,7 @@ static int act_ended(struct work *work, struct observed *seen, struct error *err
 static const struct step steps[] = {
 	{"failed", "Error creating cluster '{name}'. Deleting cluster (rollback=True)", 0, 1,
 		SEE_ENTITY, check_failed, act_failed},
+	{"named", TEXT, 5, 1, SEE_ENTITY, check_named, act_named},
 	{"superseded", TEXT, 5, 5, SEE_SUPERSEDED, check_superseded, NULL},
 	{"rules", TEXT, 15, 5, SEE_MARKS | SEE_RULES, check_rules, act_rules},
 	{"power-off", TEXT, 35, 5, SEE_VAPP, check_off, act_off},

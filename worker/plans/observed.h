@@ -89,7 +89,7 @@ struct observed {
 	bool superseded_done; /* nothing of it is under way, or was waited for long enough */
 
 	/* Done in this pass; VCD need not be asked again. */
-	bool marks_written, data_written, undeployed, resolved, superseded_ended;
+	bool named, marks_written, data_written, undeployed, resolved, superseded_ended;
 	bool secrets_given_up; /* VCD refuses to take them away */
 	const char *vm_task;   /* VCD's task of the last reconfigure; NULL: none in flight */
 	const char *rule_making, *rule_leaving; /* the same for a NAT rule made, or removed */
