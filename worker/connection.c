@@ -108,6 +108,7 @@ void connection_note_blocked(struct thread_ctx *ctx)
 	if (blocked == ctx->blocked)
 		return;
 	ctx->blocked = blocked;
+	slot_note_blocked(ctx);
 	counter_add(counters, COUNTER_BROKER_BLOCKED, blocked);
 	counter_add(counters, COUNTER_BROKER_BLOCKED_NOW, blocked ? 1 : -1);
 }

@@ -11,6 +11,9 @@
 /* The last call of VCD may end a little late, and a busy machine is no stuck thread. */
 enum { GRACE_MS = 5000 };
 
+/* More than a confirm and the writes before it may take. */
+enum { PUBLISH_MS = 30000 };
+
 struct slot *slots_new(size_t count)
 {
 	struct slot *slots = xcalloc(count, sizeof(*slots));
@@ -80,6 +83,7 @@ static void clear(struct slot_view *view)
 	view->busy = false;
 	view->since_ms = clock_ms();
 	view->deadline_ms = 0;
+	view->publishing = false;
 	view->pass = 0;
 	view->operation[0] = view->task[0] = view->cluster[0] = view->step[0] = '\0';
 }
@@ -102,6 +106,7 @@ void slot_allow(struct thread_ctx *ctx, int64_t allowed_ms)
 
 	if (!view)
 		return;
+	view->publishing = false;
 	if (view->busy)
 		view->deadline_ms = clock_ms() + allowed_ms + GRACE_MS;
 	unlock_view(ctx);
@@ -131,14 +136,31 @@ void slot_set_step(struct thread_ctx *ctx, const char *step)
 	unlock_view(ctx);
 }
 
+static int64_t publish_deadline(const struct thread_ctx *ctx)
+{
+	return ctx->blocked ? 0 : clock_ms() + PUBLISH_MS + GRACE_MS;
+}
+
 void slot_set_publishing(struct thread_ctx *ctx)
 {
 	struct slot_view *view = lock_view(ctx);
 
 	if (!view)
 		return;
-	view->deadline_ms = 0;
+	view->publishing = true;
+	view->deadline_ms = publish_deadline(ctx);
 	copy_text(view->step, sizeof(view->step), "publish");
+	unlock_view(ctx);
+}
+
+void slot_note_blocked(struct thread_ctx *ctx)
+{
+	struct slot_view *view = lock_view(ctx);
+
+	if (!view)
+		return;
+	if (view->publishing)
+		view->deadline_ms = publish_deadline(ctx);
 	unlock_view(ctx);
 }
 

@@ -27,6 +27,7 @@ struct slot_view {
 	int64_t pass;
 	char step[32];	       /* "" before the first one */
 	char last_outcome[32]; /* "" before the first delivery ended */
+	bool publishing;       /* only a confirm of the broker is waited for */
 };
 
 struct slot {
@@ -52,10 +53,12 @@ void slot_set_pass(struct thread_ctx *ctx, const char *operation, const char *ta
 	const char *cluster, int64_t pass);
 void slot_set_step(struct thread_ctx *ctx, const char *step);
 /*
- * Only the broker is waited for, which has limits of its own; while it blocks publishing, none. So
- * there is no deadline until slot_allow().
+ * From now on, and until slot_allow(), only the broker is waited for: that ends soon unless it
+ * blocks publishing, and then it may take any time.
  */
 void slot_set_publishing(struct thread_ctx *ctx);
+/* ctx->blocked has changed. */
+void slot_note_blocked(struct thread_ctx *ctx);
 /* Ends what slot_begin() began. outcome is one of this program's words. */
 void slot_end(struct thread_ctx *ctx, const char *outcome);
 

@@ -49,8 +49,15 @@ static void only_work_has_a_deadline(void **state)
 	assert_true(look().deadline_ms >= clock_ms() + 45000);
 	assert_true(look().deadline_ms < clock_ms() + 60000);
 	slot_set_publishing(&ctx);
+	assert_true(look().deadline_ms < clock_ms() + 40000);
+	/* A broker that blocks may take any time. */
+	ctx.blocked = true;
+	slot_note_blocked(&ctx);
 	assert_int_equal(look().deadline_ms, 0);
 	assert_true(look().busy);
+	ctx.blocked = false;
+	slot_note_blocked(&ctx);
+	assert_true(look().deadline_ms > clock_ms());
 	/* An undo after a publish that failed. */
 	slot_allow(&ctx, 300000);
 	assert_true(look().deadline_ms >= clock_ms() + 290000);
@@ -86,6 +93,7 @@ static void a_thread_without_a_slot_is_fine(void **state)
 	slot_set_step(&bare, "boot");
 	slot_allow(&bare, 1);
 	slot_set_publishing(&bare);
+	slot_note_blocked(&bare);
 	slot_end(&bare, "last");
 	assert_null(bare.slot);
 }
