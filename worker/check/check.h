@@ -19,8 +19,8 @@ struct check_options {
 
 /*
  * Runs all checks and writes to out. Blocks for at most the sum of the rows' limits (checks.def).
- * Returns the program's exit status: 0 all is well, 1 something is not, 2 the configuration cannot
- * be read. A check that did not come back in time leaves a thread behind: end the process then
+ * Returns the program's exit status: 0 all is well, 1 there are warnings, 2 something fails. A
+ * check that did not come back in time leaves a thread behind: end the process then
  * with _exit, as *hangs says.
  */
 int check_run(const struct check_options *options, FILE *out, bool *hangs) MUST_CHECK;

@@ -234,16 +234,16 @@ static void print_later(const struct check *check, void *data)
 	(void)data;
 }
 
+/* As monitoring knows them: ok, warning, critical. */
 static int exit_status(struct check *const *checks, size_t count)
 {
+	enum { STATUS_OK, STATUS_WARN, STATUS_FAIL };
 	size_t totals[CHECK_RESULTS];
 
-	/* The first one is about the configuration file. */
-	if (check_worst(checks[0]) == CHECK_FAIL)
-		return EXIT_USAGE;
 	check_count(checks, count, totals);
-	return totals[CHECK_WARN] + totals[CHECK_FAIL] + totals[CHECK_SKIPPED] ? EXIT_PROBLEM
-									       : EXIT_OK;
+	if (totals[CHECK_FAIL])
+		return STATUS_FAIL;
+	return totals[CHECK_WARN] + totals[CHECK_SKIPPED] ? STATUS_WARN : STATUS_OK;
 }
 
 int check_run(const struct check_options *options, FILE *out, bool *hangs)
