@@ -15,6 +15,8 @@ import pytest
 from cloud import Worker, wait_until
 from peers import PeerCloud
 from requester import Requester, envelope
+from service import Service
+from tenant import Tenant
 
 HEARTBEAT_S = 2
 SILENCE_S = 3 * HEARTBEAT_S  # long enough for both sides to give a connection up
@@ -107,8 +109,10 @@ def test_memory_alarm(peers, broker, worker, victim):
     """Messages no worker knows sleep on the longest rung: each time, that is a publish to be confirmed."""
     connection = broker.connect()
     channel = connection.channel()
+    service = Service(Tenant(peers.vcd.url, peers.vcd.ca_file, "svc-cse@System", "svc-password"))
+    task = service.make("cse-worker/2 of a newer program")
     for _ in range(16):
-        channel.basic_publish("", "cse.operations", json.dumps({"version": 99}))
+        channel.basic_publish("", "cse.operations", json.dumps({"version": 99, "task": task}))
     broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         wait_until(lambda: broker.ctl("list_connections", "state").count("blocked") >= 8, pause_s=0.5,
@@ -121,6 +125,7 @@ def test_memory_alarm(peers, broker, worker, victim):
     channel.queue_purge("cse.operations.delay.6s")
     wait_until(lambda: channel.queue_purge("cse.operations.delay.6s").method.message_count +
                channel.queue_purge("cse.operations").method.message_count == 0, pause_s=1)
+    service.put(task, status="success")
     connection.close()
 
 

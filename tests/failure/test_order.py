@@ -56,7 +56,7 @@ def rivals(box, life, choose):
     # The second one is of another request, as somebody else would have sent it.
     marker, deployment, text = box.task(task)["details"].split(" ", 2)
     record = {**json.loads(text), "request": str(uuid.uuid4())}
-    return *choose(box, Service(box), task, f"{marker} {deployment} {json.dumps(record)}"), message
+    return *choose(box, Service(box.tenant("svc-cse@System")), task, f"{marker} {deployment} {json.dumps(record)}"), message
 
 
 def entity_task(life):

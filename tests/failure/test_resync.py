@@ -52,7 +52,7 @@ def remove(box, urn):
 
 def test_c14_tasks_of_others_are_left_alone(box):
     """CSE's own tasks have this namespace too; another deployment's have our marker as well."""
-    service = Service(box)
+    service = Service(box.tenant("svc-cse@System"))
     ids = [service.make(details) for details in (
         None, "creating vApp", 'cse-worker/1 other {"op":"create","request":"r"}', "cse-worker/2 anything else")]
 
@@ -71,7 +71,7 @@ def test_c14_tasks_of_others_are_left_alone(box):
 
 def test_a_round_revives_so_many_and_no_more(box):
     """Sixty chains lost at once come back in two rounds, and each once."""
-    service, published = Service(box), []
+    service, published = Service(box.tenant("svc-cse@System")), []
     box.broker.hold("cse.operations")
     box.broker.on_publish = lambda message: published.append(message.json["task"]) or [message]
     seen = len(rounds(box))
@@ -130,7 +130,7 @@ def test_nothing_is_revived_while_messages_are_late(box):
 
 def test_a_message_of_a_newer_program_comes_to_an_end(box):
     """It is kept for a worker that knows it as long as its task may be finished; no longer."""
-    service = Service(box)
+    service = Service(box.tenant("svc-cse@System"))
     task = service.make("cse-worker/2 anything else")
     body = json.dumps({"version": 2, "task": task, "sort": "of the future"}).encode()
 

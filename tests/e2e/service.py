@@ -6,8 +6,9 @@ TASK = "application/vnd.vmware.vcloud.task+xml"
 
 
 class Service:
-    def __init__(self, box):
-        self.account = box.tenant("svc-cse@System")
+    def __init__(self, account):
+        """The account: a Tenant, svc-cse@System."""
+        self.account = account
         orgs = self.account.request("GET", "/api/org", accept=XML_35).xml
         self.org = next(org.get("href") for org in orgs if org.get("name") == "tenant1")
 
