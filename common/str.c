@@ -79,6 +79,14 @@ bool str_is_made_of(const char *text, const char *allowed, size_t max)
 	return len > 0 && len <= max && strspn(text, allowed) == len;
 }
 
+bool str_is_uuid(const char *text)
+{
+	enum { UUID_LEN = 36 };
+
+	return text && strlen(text) == UUID_LEN &&
+	       str_is_made_of(text, "0123456789abcdefABCDEF-", UUID_LEN);
+}
+
 /* Length of the well-formed sequence at s, 0 when there is none (RFC 3629). */
 static size_t utf8_sequence(const unsigned char *s, size_t left)
 {

@@ -15,6 +15,8 @@ const char *str_or(const char *text, const char *otherwise); /* otherwise when N
 /* The whole text must be a decimal number within [min, max]; no blanks, no '+'. */
 bool str_to_int(const char *text, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
 
+/* Hex digits and dashes as long as a UUID: safe inside a path, whatever it names. */
+bool str_is_uuid(const char *text);
 /* Only characters of `allowed`, at least one, at most max bytes. */
 bool str_is_made_of(const char *text, const char *allowed, size_t max);
 bool str_is_utf8(const char *text, size_t len); /* well-formed, without NUL */

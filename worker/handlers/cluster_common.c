@@ -15,12 +15,6 @@
 
 #define ENTITY_PREFIX "urn:vcloud:entity:cse:nativeCluster:"
 
-static bool is_uuid(const char *text)
-{
-	return strlen(text) == CRYPTO_UUID_SIZE - 1 &&
-	       str_is_made_of(text, "0123456789abcdefABCDEF-", CRYPTO_UUID_SIZE - 1);
-}
-
 /* VCD says whose the entity is. */
 static void use_org_of(struct caller *caller, struct arena *arena, struct json_object *document)
 {
@@ -39,7 +33,7 @@ int cluster_load(struct thread_ctx *ctx, const struct request *req, struct calle
 	const char *urn = req->tokens[0];
 
 	*document = NULL;
-	if (!str_starts(urn, ENTITY_PREFIX) || !is_uuid(str_urn_uuid(urn)) ||
+	if (!str_starts(urn, ENTITY_PREFIX) || !str_is_uuid(str_urn_uuid(urn)) ||
 		!str_is_made_of(urn + strlen(ENTITY_PREFIX), "0123456789abcdefABCDEF-:.", 64))
 		return error_set(err, ERR_GONE, "Cluster with id '%.100s' not found.", urn);
 	if (vcd_entity_get(ctx->vcd, caller->as, urn, document, err) == 0) {
@@ -79,7 +73,7 @@ int cluster_last_task(struct thread_ctx *ctx, struct json_object *document, stru
 	struct error cause = {0};
 
 	*out = (struct last_task){0};
-	if (!is_uuid(uuid))
+	if (!str_is_uuid(uuid))
 		return 0;
 	if (vcd_task_get(ctx->vcd, uuid, &out->task, &cause)) {
 		if (!error_may_retry(cause.code))

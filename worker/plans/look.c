@@ -3,7 +3,6 @@
 #include "worker/plans/evidence.h"
 
 #include "common/clock.h"
-#include "common/crypto.h"
 #include "common/json.h"
 #include "common/str.h"
 #include "worker/claim.h"
@@ -12,18 +11,11 @@
 
 #include <string.h>
 
-/* An entity's owner may write anything where an id belongs. */
-static bool is_uuid(const char *text)
-{
-	return strlen(text) == CRYPTO_UUID_SIZE - 1 &&
-	       str_is_made_of(text, "0123456789abcdefABCDEF-", CRYPTO_UUID_SIZE - 1);
-}
-
 /* The last part of the vApp's href that the entity names; "" for anything else. */
 static const char *vapp_of_entity(const struct observed *seen)
 {
 	const char *last = str_last_segment(seen->entity_external_id);
-	bool named = str_starts(last, "vapp-") && is_uuid(last + strlen("vapp-"));
+	bool named = str_starts(last, "vapp-") && str_is_uuid(last + strlen("vapp-"));
 
 	return named ? last + strlen("vapp-") : "";
 }
@@ -51,7 +43,7 @@ static int look_rival(struct work *work, struct observed *seen, struct error *er
 	struct details theirs;
 	struct error why;
 
-	if (!is_uuid(seen->entity_task) || str_eq(seen->entity_task, seen->task))
+	if (!str_is_uuid(seen->entity_task) || str_eq(seen->entity_task, seen->task))
 		return 0;
 	if (vcd_task_get(work->vcd, seen->entity_task, &other, err))
 		return error_may_retry(err->code) ? -1 : 0;
