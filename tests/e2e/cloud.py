@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The processes of one test: a private broker, the simulated cloud, and workers."""
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -28,6 +31,14 @@ FAST_TIMING = {"pass": 4.5, "last_mutation": 4, "claim_interval": 6, "takeover":
                "orphan_request": 6.5, "delete_wait": 9, "cache": 6, "vcd_call": 4, "resync": 18, "drain": 8,
                "rungs": [0.1, 0.5, 1.5, 6], "deadline_create": 360, "deadline_update": 360,
                "deadline_delete": 180}
+
+
+def free_port():
+    """Below the ephemeral ports, so that no connection takes it before its server does."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_until(question, limit_s=30, pause_s=0.1, what="it"):

@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A cloud whose workers meet broker and VCD through proxies that can break."""
 import pathlib
-import socket
 import time
 
 import pika.exceptions
 
 from bodies import cluster_body
-from cloud import Cloud, wait_until
+from cloud import Cloud, free_port, wait_until
 from proxy import Authority, Proxy
 from requester import Requester, envelope
 
 HEAL_S = 30  # consuming again after the trouble is over
 END_S = 50  # from SIGTERM to the end, in any trouble
 REQUEST_THREADS, OPERATION_THREADS = 8, 4
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 class PeerCloud(Cloud):

@@ -13,15 +13,9 @@ import uuid
 
 import pytest
 from bodies import cluster_body
-from cloud import wait_until
+from cloud import free_port, wait_until
 from requester import Requester
 from tenant import XML_35
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 PORT = free_port()

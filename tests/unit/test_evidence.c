@@ -59,6 +59,7 @@ static void start(struct fixture *f, size_t workers, const char *text)
 	f->work = (struct work){.arena = &f->arena, .details = &f->details};
 	f->seen.seen = SEE_VAPP;
 	f->seen.vapp = VAPP_READY;
+	f->seen.vapp_ours = true;
 	f->seen.vapp_name = "tkg1";
 	f->seen.vapp_href = "https://vcd/api/vApp/vapp-1";
 	f->seen.control_plane = node_new(&f->arena, "mstr-0", ROLE_CONTROL_PLANE, text);
