@@ -132,12 +132,30 @@ static void who_is_waited_for_is_named(void **state)
 	arena_reset(&f.arena);
 }
 
+static void nothing_is_told_of_a_vapp_of_others(void **state)
+{
+	static struct fixture f;
+	struct json_object *evidence;
+
+	(void)state;
+	start(&f, 1, "short");
+	f.seen.vapp_ours = false;
+	evidence = evidence_collect(&f.work, &f.seen, "vapp", "cause");
+	assert_string_equal(json_str(evidence, "cause", ""), "cause");
+	assert_null(strstr(json_text(&f.arena, evidence), "tkg1"));
+	assert_null(json_at(evidence, "tasks"));
+	assert_null(json_at(evidence, "nodes"));
+	json_release(&evidence);
+	arena_reset(&f.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_bounded_and_begins_with_the_failed),
 		cmocka_unit_test(vcd_s_tasks_are_told),
 		cmocka_unit_test(who_is_waited_for_is_named),
+		cmocka_unit_test(nothing_is_told_of_a_vapp_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
