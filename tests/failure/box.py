@@ -16,6 +16,7 @@ import uuid
 
 from broker import REPLY_EXCHANGE, Broker
 from cloud import BUILD, FAST_TIMING, Simulator, Worker, wait_until
+from life import STATE_S, difference
 from tenant import FINAL, JSON_35, Answer, Tenant
 
 CLOUD = {"clone_ms": 20, "task_ms": 2, "boot_ms": 5, "extra_latency_ms": 0, "played_guests": 1}
@@ -206,6 +207,13 @@ class Box:
         """A task as the simulator keeps it, or None. Costs the worker's call log nothing."""
         uuid_ = href.rsplit("/", 1)[-1]
         return next((t for t in self.vcd.ask("/tasks") if t["id"] == uuid_), None)
+
+    def check_state(self, before):
+        """The cloud is as it was, once VCD's own last tasks are over."""
+        end = time.monotonic() + STATE_S
+        while (state := self.vcd.state()) != before and time.monotonic() < end:
+            time.sleep(0.05)
+        assert state == before, difference(json.loads(before), json.loads(state))
 
     def advance(self, seconds):
         """VCD's clock jumps ahead: claims and starts look that much older from now on."""

@@ -18,7 +18,7 @@ def test_a_cluster_lives_in_the_box(box):
     before = box.vcd.state()
     live(box, "box1")
     box.wait_quiet()
-    assert box.vcd.state() == before
+    box.check_state(before)
     assert not box.broker.parked()
 
 

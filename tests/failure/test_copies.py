@@ -79,7 +79,7 @@ def test_copies_have_one_effect(new_box, workers):
         box.wait_quiet()
         if step != "delete":
             check_each_once(box, lives, exposed=step == "create")
-    assert box.vcd.state() == before
+    box.check_state(before)
     assert not box.broker.parked()
 
 

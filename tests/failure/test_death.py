@@ -48,7 +48,7 @@ def live(box, point, tally):
         tally.add(refused=1)
         life.do(step)
         settle(box)
-    assert box.vcd.state() == life.before
+    box.check_state(life.before)
     assert number < LAST or not hit, "there are more points than LAST says"
 
 

@@ -81,7 +81,7 @@ def test_a_node_that_gives_up_is_named_with_its_words(box, rollback):
         assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
         assert any(vapp["name"] == "node-false" for vapp in json.loads(box.vcd.state())["vapps"])
         delete(box, urn)
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 @pytest.mark.parametrize("rollback", [True, False], ids=["rolled_back", "kept"])
@@ -98,7 +98,7 @@ def test_a_failed_compose_is_told_in_vcd_s_words(box, rollback):
     if not rollback:
         assert box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED"
         delete(box, urn)
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 def test_nodes_that_cannot_be_powered_on_are_given_up(box):
@@ -109,7 +109,7 @@ def test_nodes_that_cannot_be_powered_on_are_given_up(box):
     error = ended(box, href)
     assert error.startswith("Step power-on: Switching the cluster's vApp on: VCD's task failed: There is no host")
     assert verdict(box)["evidence"]["tasks"]
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 def test_a_lock_is_no_reason_to_give_up_powering_on(box):

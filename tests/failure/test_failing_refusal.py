@@ -21,7 +21,7 @@ def calm(box):
     yield
     box.vcd.heal()
     box.broker.allow_leader(False)
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 def heal(box):

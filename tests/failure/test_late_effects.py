@@ -9,7 +9,7 @@ import json
 import pytest
 from broker import Dropped, Refused
 from cloud import wait_until
-from life import AGENT, Life, difference
+from life import AGENT, Life
 
 # The worker gives up soon, and looks for lost work often. No machine is so slow that a doubt grows old by
 # itself.
@@ -151,7 +151,7 @@ def test_a_refused_create_waits_for_what_may_still_appear(box, path, kind):
         assert task in life.state()["running_tasks"]
     appear(box, life, kind)
     assert box.wait_task(href).status == "error"
-    assert box.vcd.state() == life.before, difference(json.loads(life.before), life.state())
+    box.check_state(life.before)
 
 
 @pytest.mark.parametrize("failure", [Refused("gone", "no room"), Dropped()], ids=["refused", "dropped"])

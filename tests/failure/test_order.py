@@ -22,7 +22,7 @@ def calm(box):
     yield
     box.vcd.heal()
     box.broker.release()
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 # ---- two running tasks of one cluster ----

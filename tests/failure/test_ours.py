@@ -22,7 +22,7 @@ def calm(box):
     box.vcd.heal()
     box.vcd.set_option(boot_ms=5)
     settle(box)
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 def record(box, href):

@@ -77,7 +77,7 @@ def live(box, step_hit, way, point, tally):
     if step_hit != "delete":
         life.do("delete")
     settle(box)
-    assert box.vcd.state() == life.before
+    box.check_state(life.before)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -58,4 +58,4 @@ def test_a_node_switched_off_in_a_create_comes_back(box, prefix, late):
     assert any("powerOn" in call["path"] for call in box.vcd.calls())
     answer = box.alice.request("DELETE", f"/api/cse/3.0/cluster/{answer.json['id']}")
     assert box.wait_task(answer.json["entity"]["status"]["task_href"]).status == "success"
-    assert box.vcd.state() == before
+    box.check_state(before)

@@ -25,7 +25,7 @@ def calm(box):
     box.vcd.heal()
     box.broker.on_publish = box.broker.on_deliver = None
     settle(box)
-    assert box.vcd.state() == before
+    box.check_state(before)
 
 
 def changes(box):
