@@ -51,6 +51,9 @@ void create_set_task(struct create *create)
 static int make_task(struct create *create, struct error *err)
 {
 	create_set_task(create);
+	/* Tried before without effect it is the first write still. */
+	if (create->repeated && caller_may_write(create->adm.ctx, create->req, err))
+		return -1;
 	if (create->req->redelivered || create->repeated)
 		create_resume_task(create);
 	if (create->shared)

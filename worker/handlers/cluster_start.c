@@ -73,11 +73,11 @@ static int unmark_entity(const struct cluster_start *start, const struct open_ta
 /* Once more when VCD may take it then: one that it made without saying so is found afterwards. */
 static int make_task(const struct cluster_start *start, struct open_task *open, struct error *err)
 {
-	int failed = open_task_create(open, start->ctx, start->caller, err);
-
-	return failed && caller_may_repeat(start->ctx, err)
-		       ? open_task_create(open, start->ctx, start->caller, err)
-		       : failed;
+	if (open_task_create(open, start->ctx, start->caller, err) == 0)
+		return 0;
+	if (!caller_may_repeat(start->ctx, err) || caller_may_write(start->ctx, start->req, err))
+		return -1;
+	return open_task_create(open, start->ctx, start->caller, err);
 }
 
 /*
