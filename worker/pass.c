@@ -11,6 +11,7 @@
 #include "worker/connection.h"
 #include "worker/count.h"
 #include "worker/events.h"
+#include "worker/operation_text.h"
 #include "worker/plans/evidence.h"
 #include "worker/schedule.h"
 #include "worker/slot.h"
@@ -263,53 +264,6 @@ static void pass_retry(struct pass *pass, const struct step *step, const struct 
 		pass_again(pass, schedule.failures, schedule_delay_ms(&schedule, max_ms));
 }
 
-static const char *const done_texts[] = {
-	[OPERATION_CREATE] = "Created cluster '{name}' ({id})",
-	[OPERATION_UPDATE] = "Un-exposed the cluster '{name}' ({id})",
-	[OPERATION_DELETE] = "Deleted cluster '{name}'",
-};
-static const char *const error_texts[] = {
-	[OPERATION_CREATE] = "Error creating cluster '{name}'",
-	[OPERATION_UPDATE] = "Error un-exposing the cluster '{name}'",
-	[OPERATION_DELETE] = "Error deleting cluster '{name}'",
-};
-
-/* Marks and earlier tasks, which told the edge, may all be gone: then people have to look. */
-static const char done_edge_lost[] = "Deleted cluster '{name}'. It was exposed, and nothing tells "
-				     "at which edge gateway: look for a "
-				     "NAT rule whose name has {id}";
-
-static const char done_leased[] =
-	"Created cluster '{name}' ({id}). The organization's policy gives its vApp a lease: renew "
-	"it in time, or VCD stops the cluster";
-
-static const char *done_text(const struct pass *pass)
-{
-	const struct vcd_vapp *vapp = &pass->seen.raw_vapp;
-
-	if (pass->seen.edge_lost)
-		return done_edge_lost;
-	if (pass->details.op == OPERATION_CREATE &&
-		(vapp->lease_deploy_s > 0 || vapp->lease_storage_s > 0))
-		return done_leased;
-	return done_texts[pass->details.op];
-}
-
-static const char *verdict_cause(const struct pass *pass, bool undone)
-{
-	const struct details_verdict *verdict = &pass->details.verdict;
-	const char *remedy = "Delete the cluster before you send it again.";
-
-	if (!undone)
-		remedy = "Not everything could be undone in time. Delete the cluster.";
-	else if (pass->details.op != OPERATION_CREATE)
-		remedy = "Correct the cause and send the request again.";
-	else if (str_eq(verdict->kind, "rollback"))
-		remedy = "The cluster was removed; correct the cause and send it again.";
-	return arena_printf(pass->work.arena, "Step %s: %s. %s", str_or(verdict->step, "?"),
-		str_or(verdict->cause, "?"), remedy);
-}
-
 /* Ends the task. It is the last write of an operation; when it fails, another pass does it. */
 static void pass_end(struct pass *pass, const char *text, const char *cause)
 {
@@ -343,9 +297,10 @@ static void pass_finish(struct pass *pass, const struct plan *walked)
 		/* A verdict was recorded while this pass ran. */
 		pass_again(pass, 0, 0);
 	} else if (status == 0 && pass->details.verdict.kind) {
-		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, true));
+		pass_end(pass, operation_error_text(pass->details.op),
+			operation_cause(pass->work.arena, &pass->details, true));
 	} else if (status == 0) {
-		pass_end(pass, done_text(pass), NULL);
+		pass_end(pass, operation_done_text(pass->details.op, &pass->seen), NULL);
 	}
 }
 
@@ -383,8 +338,8 @@ static void pass_verdict(struct pass *pass, const char *step, const char *cause)
 		log_event(LOG_WARN, "operation.verdict", LOG_STR("verdict", details->verdict.kind),
 			LOG_STR("step", details->verdict.step),
 			LOG_STR("cause", details->verdict.cause));
-		status =
-			pass_write(pass, true, pass_text(pass, error_texts[details->op]), -1, &err);
+		status = pass_write(
+			pass, true, pass_text(pass, operation_error_text(details->op)), -1, &err);
 	}
 	if (status == 0)
 		status = pass_read(pass, &err);
@@ -405,7 +360,7 @@ static void pass_yield(struct pass *pass)
 	if (status < 0)
 		pass_retry(pass, NULL, &err);
 	else if (status == 0)
-		pass_end(pass, error_texts[pass->details.op], cause);
+		pass_end(pass, operation_error_text(pass->details.op), cause);
 }
 
 /*
@@ -484,7 +439,8 @@ static bool pass_overdue(struct pass *pass)
 			return false;
 		if (work_entity_fail(work, &pass->seen, &err))
 			log_event(LOG_WARN, "entity.left_in_progress", LOG_STR("cause", err.msg));
-		pass_end(pass, error_texts[pass->details.op], verdict_cause(pass, false));
+		pass_end(pass, operation_error_text(pass->details.op),
+			operation_cause(pass->work.arena, &pass->details, false));
 		return true;
 	}
 	if (work->task.cancel_requested) {

@@ -8,6 +8,7 @@
 #include "common/str.h"
 #include "worker/cluster.h"
 #include "worker/operation.h"
+#include "worker/operation_text.h"
 #include "worker/slot.h"
 #include "worker/task_record.h"
 #include "worker/vcd/entity.h"
@@ -63,16 +64,10 @@ static const char *task_name(const struct revived *revived)
 	return text_quoted(revived->work.arena, revived->work.task.operation);
 }
 
-static const char *const error_texts[] = {
-	[OPERATION_CREATE] = "Error creating cluster '{name}'",
-	[OPERATION_UPDATE] = "Error updating cluster '{name}'",
-	[OPERATION_DELETE] = "Error deleting cluster '{name}'",
-};
-
 static int end_task(struct revived *revived, const char *cause, struct error *err)
 {
 	struct work *work = &revived->work;
-	const char *text = text_expand(work->arena, error_texts[revived->details.op],
+	const char *text = text_expand(work->arena, operation_error_text(revived->details.op),
 		task_name(revived), str_or(work->cluster, ""), 0);
 	int status = task_record_end(work, text, cause, err);
 
