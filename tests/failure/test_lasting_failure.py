@@ -55,7 +55,8 @@ NAMES = {
     "delete": [
         ("GET", "/api/vApp/vapp-*", {"rules", "power-off", "vapp"}), ("*", "/cloudapi/1.0.0/edgeGateways/*", "rules"),
         ("POST", "*/undeploy", "power-off"), ("DELETE", "/api/vApp/vapp-*", "vapp"),
-        ("*", "/cloudapi/1.0.0/entities/*", "entity"), ("*", "/api/task/*", ANY)],
+        ("GET", "/cloudapi/1.0.0/entities/*", {"named", "entity"}), ("*", "/cloudapi/1.0.0/entities/*", "entity"),
+        ("*", "/api/task/*", ANY)],
 }
 # Always tried, with each kind of refusal; and so many of the others.
 ALWAYS = (("unexpose", "DELETE", "*/nat/rules/*"), ("delete", "DELETE", "/api/vApp/vapp-*"))
