@@ -6,16 +6,17 @@
 # counted over all its boots. /etc/sim/crashed tells where it was.
 
 before_command() {
-	local done point
+	local count point
 	printf . >>/etc/sim/commands # appending is atomic, also from both sides of a pipe
-	read -r done </etc/sim/commands || :
-	while read -r point; do
-		if ((${#done} == point)); then
-			printf '%s %s\n' "$point" "$BASH_COMMAND" >>/etc/sim/crashed
-			kill -TERM "$(</run/init.pid)"
-			kill -STOP "$BASHPID" # this command is never run
-		fi
-	done </etc/sim/crashes
+	read -r count </etc/sim/commands || :
+	read -r point </etc/sim/crashes || return 0
+	# Both sides may count before either looks; only one of them crashes there.
+	if ((${#count} >= point)) && mkdir "/etc/sim/crash.$point" 2>/dev/null; then
+		printf '%s %s\n' "$point" "$BASH_COMMAND" >>/etc/sim/crashed
+		sed -i 1d /etc/sim/crashes
+		kill -TERM "$(</run/init.pid)"
+		kill -STOP "$BASHPID" # this command is never run
+	fi
 }
 
 # Three functions only compute or read: they are no places to be cut at.
