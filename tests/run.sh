@@ -139,6 +139,9 @@ run_long() {
 	report failure "failure tests, all points"
 	play long dev tests/e2e -m long || true
 	report long "long end-to-end tests"
+	check "build tsan" build tsan vcdsim cse-worker-box || return 0
+	play tsan-long tsan tests/failure -m "not long" || true
+	report tsan-long "all failure tests, threads"
 }
 
 # pytest with one build; the log and the results bear the name.
