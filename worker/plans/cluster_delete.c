@@ -86,7 +86,7 @@ static enum condition check_named(const struct observed *seen, struct error *why
 
 static int act_named(struct work *work, struct observed *seen, struct error *err)
 {
-	/* Tried once: a delete does not depend on it. */
+	/* VCD may refuse what the owner has made of the entity: no reason to keep the cluster. */
 	seen->named = true;
 	if (work_entity_put(work, seen, "DELETE:IN_PROGRESS", NULL, err) == 0)
 		return 0;
