@@ -69,6 +69,8 @@ static const struct member members[] = {
 	MEMBER("claim.ended", FLAG, claim.ended, 0),
 	MEMBER("revivals", NUMBER, revivals, 0),
 	MEMBER("doubt", NUMBER, doubt, 0),
+	MEMBER("twin.request", TEXT, twin.request, 0),
+	MEMBER("twin.task", TEXT, twin.task, 0),
 	MEMBER("verdict.v", TEXT, verdict.kind, 0),
 	MEMBER("verdict.step", TEXT, verdict.step, 0),
 	MEMBER("verdict.cause", TEXT, verdict.cause, 0),

@@ -5,7 +5,8 @@
  *	cse-worker/1 <deployment> {"op":"create","request":"…","wanted":{…},"claim":{…},…}
  *
  * It is the only thing an operation remembers that cannot be read from VCD again. `wanted` never
- * changes after the task was made; verdict, revivals and doubt are carried forward by every write.
+ * changes after the task was made; verdict, revivals, doubt and twin are carried forward by every
+ * write.
  * If you add a member: extend the table in details.c, keep the line under the limit, keep older
  * lines readable.
  */
@@ -42,6 +43,11 @@ struct details_verdict {
 	const char *step, *cause;
 };
 
+/* A create whose entity VCD may have made twice, see plans/twin.h. */
+struct details_twin {
+	const char *request, *task; /* its id, its task's uuid; NULL: none */
+};
+
 struct details {
 	const char *deployment;
 	enum operation op;
@@ -53,6 +59,7 @@ struct details {
 	struct details_claim claim;
 	int64_t revivals;
 	int64_t doubt; /* ms since 1970, VCD's clock: what was sent for then may still appear; 0 */
+	struct details_twin twin;
 	struct details_verdict verdict;
 };
 

@@ -19,6 +19,8 @@ void details_carry(struct details *into, const struct details *fresher)
 	if (fresher->claim.pass >= into->claim.pass)
 		into->revivals = fresher->revivals;
 	details_doubt(into, fresher->doubt);
+	if (!into->twin.request)
+		into->twin = fresher->twin;
 	if (!into->vapp)
 		into->vapp = fresher->vapp;
 	if (!into->edge)

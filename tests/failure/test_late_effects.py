@@ -136,7 +136,7 @@ def test_c06_a_call_of_the_dead_is_waited_for(box):
 @pytest.mark.parametrize("path, kind", [(VAPP, "vapps"), (ENTITY, "entities")])
 def test_a_refused_create_waits_for_what_may_still_appear(box, path, kind):
     life = Life(box, f"late-{kind}")
-    hold(box, path, times=2)  # a compose is tried once more
+    hold(box, path, times=2)  # each is tried once more
     answer = life.send("create")
     assert answer.status == 503 and "is being removed" in answer.problem, answer
     task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"] and t["id"] in life.state()["running_tasks"])

@@ -141,17 +141,27 @@ static void one_failing_write_is_made_up_for(void **state)
 	}
 }
 
-/* It may still appear, and VCD would take another one of the name. */
-static void an_entity_in_doubt_is_not_made_again(void **state)
+/* It may still appear, and VCD takes another one of the name: the record tells who ends the create.
+ */
+static void an_entity_in_doubt_may_get_a_twin(void **state)
 {
+	struct details details;
 	struct error err;
 
 	(void)state;
+	assert_int_equal(create("r0", &err), 202);
+	assert_null(details_of(&fake.tasks[0]).twin.request);
+	tear_down(NULL);
+	set_up(NULL);
 	fake.fail = "entity_create";
 	fake.fail_code = ERR_TRANSIENT;
 	fake.in_doubt = true;
-	assert_int_equal(create("r1", &err), 503);
-	assert_int_equal(json_object_array_length(fake.entities), 0);
+	assert_int_equal(create("r1", &err), 202);
+	assert_int_equal(json_object_array_length(fake.entities), 1);
+	details = details_of(&fake.tasks[0]);
+	assert_string_equal(details.twin.request, "r1");
+	assert_string_equal(details.twin.task, fake.tasks[0].uuid);
+	assert_int_equal(details.doubt, vcd_now_ms(NULL));
 }
 
 static void a_vapp_that_still_clones_is_removed_by_the_operation(void **state)
@@ -198,6 +208,7 @@ static void what_may_still_appear_is_waited_for(void **state)
 	tear_down(NULL);
 	set_up(NULL);
 	fake.fail = "entity_create";
+	fake.fail_more = 1;
 	fake.fail_code = ERR_TRANSIENT;
 	fake.in_doubt = true;
 	assert_int_equal(create("r1", &err), 503);
@@ -484,7 +495,7 @@ int main(void)
 		TEST(a_start_fills_the_catalog),
 		TEST(whatever_fails_is_taken_back),
 		TEST(one_failing_write_is_made_up_for),
-		TEST(an_entity_in_doubt_is_not_made_again),
+		TEST(an_entity_in_doubt_may_get_a_twin),
 		TEST(a_vapp_that_still_clones_is_removed_by_the_operation),
 		TEST(what_may_still_appear_is_waited_for),
 		TEST(a_refused_write_keeps_its_status),

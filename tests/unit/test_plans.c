@@ -47,7 +47,7 @@ static void start(struct fixture *f, enum operation op)
 	f->details.wanted.expose = op == OPERATION_CREATE;
 	f->details.claim.pass = 1;
 	observed_init(seen, &f->details, URN, TASK);
-	seen->seen = SEE_VAPP;
+	seen->seen = SEE_VAPP | SEE_TWIN;
 	seen->vapp = VAPP_READY;
 	seen->vapp_ours = true;
 	seen->vapp_name = "tkg1";
@@ -462,6 +462,38 @@ static void delete_from_every_state(void **state)
 	ASSERT_NEXT(&f, plan, "", COND_MET);
 }
 
+/* Whoever ends a create, or removes it, waits for a second entity of its request and removes it. */
+static void a_twin_is_removed_before_the_end(void **state)
+{
+	static const struct {
+		const struct plan *plan;
+		enum operation op;
+	} rows[] = {
+		{&plan_cluster_create, OPERATION_CREATE},
+		{&plan_cluster_delete, OPERATION_DELETE},
+		{&plan_cluster_failed, OPERATION_CREATE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct plan *plan = rows[i].plan;
+		struct fixture f = {0};
+
+		start(&f, rows[i].op);
+		clean(&f);
+		nothing_under_way(&f);
+		f.seen.vapp = plan == &plan_cluster_create ? VAPP_READY : VAPP_ABSENT;
+		f.seen.named = true;
+		f.seen.seen = SEE_VAPP | SEE_SUPERSEDED | SEE_MARKS | SEE_RULES;
+		ASSERT_NEXT(&f, plan, "twin", COND_UNSEEN);
+		f.seen.seen |= SEE_TWIN;
+		f.seen.twin = TWIN_MAY_COME;
+		ASSERT_NEXT(&f, plan, "twin", COND_PENDING);
+		f.seen.twin = TWIN_THERE;
+		ASSERT_NEXT(&f, plan, "twin", COND_UNMET);
+	}
+}
+
 static void delete_leaves_what_is_not_ours(void **state)
 {
 	struct fixture f = {0};
@@ -485,6 +517,7 @@ static void a_verdict_marks_the_entity_first(void **state)
 	assert_ptr_equal(plan_for(&f.details), &plan_cluster_create);
 	f.details.verdict = (struct details_verdict){"rollback", "join", "x"};
 	observed_init(&f.seen, &f.details, URN, TASK);
+	f.seen.seen |= SEE_TWIN;
 	assert_ptr_equal(plan_for(&f.details), &plan_cluster_delete);
 	ASSERT_NEXT(&f, &plan_cluster_delete, "failed", COND_UNSEEN);
 	f.seen.seen |= SEE_ENTITY;
@@ -556,6 +589,7 @@ int main(void)
 		cmocka_unit_test(create_ends_with_the_truth),
 		cmocka_unit_test(unexpose_from_every_state),
 		cmocka_unit_test(delete_from_every_state),
+		cmocka_unit_test(a_twin_is_removed_before_the_end),
 		cmocka_unit_test(delete_leaves_what_is_not_ours),
 		cmocka_unit_test(a_verdict_marks_the_entity_first),
 		cmocka_unit_test(steps_are_well_formed),

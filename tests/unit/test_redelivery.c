@@ -145,7 +145,8 @@ static void c09_what_cannot_be_continued_is_taken_back(void **state)
 		assert_non_null(strstr(err.msg, "failed"));
 		assert_int_equal(json_object_array_length(fake.entities), 0);
 		assert_false(fake.vapp);
-		assert_int_equal(running_tasks(), 0);
+		/* The dead one may have sent for an entity: the resync waits for it. */
+		assert_int_equal(running_tasks(), str_eq(create_writes[i], "entity_create"));
 	}
 }
 

@@ -99,6 +99,7 @@ void details_inherit(struct details *details, const struct last_task *last)
 	details->edge = last->details.edge;
 	details->vapp = last->details.vapp;
 	details_doubt(details, last->details.doubt);
+	details->twin = last->details.twin;
 }
 
 int cluster_enqueue(struct thread_ctx *ctx, const struct request *req, const struct caller *caller,

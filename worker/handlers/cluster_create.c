@@ -67,20 +67,24 @@ static int make_entity(struct create *create, struct error *err)
 	CLEANUP(json_release)
 	struct json_object *entity =
 		cluster_entity_new(&adm->spec, &adm->template, create->open.task.href);
+	/* An earlier delivery made the task, and may have died in this very call. */
+	bool twin = create->req->redelivered && create->shared;
 
-	/* Tried before: VCD does not keep the names of entities apart, so one that may still appear
-	 * must not get a twin. *err is as it was then. */
+	/* Tried before; *err is as it was then. */
 	if (create->entity_unknown) {
 		create_find_entity(create);
 		if (create->urn)
 			return 0;
-		if (create->entity_unknown || create->in_doubt)
+		if (create->entity_unknown)
 			return -1;
+		twin |= create->in_doubt;
 	}
+	if (twin && create_expect_twin(create, err))
+		return -1;
 	if (vcd_entity_create(adm->ctx->vcd, adm->caller.as, adm->spec.name,
 		    claim_external_id(&adm->ctx->arena, create->req), entity, &create->urn, err)) {
 		create->urn = NULL;
-		create->in_doubt = vcd_in_doubt(adm->ctx->vcd);
+		create->in_doubt |= vcd_in_doubt(adm->ctx->vcd);
 		/* Also when VCD said no: what it refused may be the read of its own task. */
 		create->entity_unknown = true;
 		return -1;

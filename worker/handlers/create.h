@@ -52,6 +52,12 @@ void create_set_task(struct create *create);
 void create_find_entity(struct create *create);
 
 /*
+ * Before another entity is made while VCD may still make the one that was asked for before: writes
+ * that into the record, for whoever ends the operation.
+ */
+int create_expect_twin(struct create *create, struct error *err) MUST_CHECK;
+
+/*
  * The vApp that carries our entity's URN in its Description, by the VDC of the record: 1 and
  * create->vapp, 0 there is none, -1 VCD could not be asked.
  */

@@ -59,17 +59,20 @@ int claim_look(const struct admission *adm, const struct request *req, struct js
 		struct json_object *document = json_object_array_get_idx(list, i);
 		int same;
 
-		if (!in_org(adm, document))
+		/* Of two that one request has made, the one that goes on counts. */
+		if (!in_org(adm, document) || (*winner && !claim_is_accepted(document)))
 			continue;
 		same = is_same_request(adm, req, document, err);
+		if (same == 0 && *winner)
+			continue;
+		json_release(winner);
 		if (same < 0)
 			return -1;
-		if (!same)
+		if (same == 0)
 			return refuse_name(adm, err);
 		*winner = json_object_get(document);
-		return 1;
 	}
-	return 0;
+	return *winner != NULL;
 }
 
 int claim_look_vapp(const struct admission *adm, const struct request *req,

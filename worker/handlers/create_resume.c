@@ -58,6 +58,16 @@ void create_find_entity(struct create *create)
 	}
 }
 
+int create_expect_twin(struct create *create, struct error *err)
+{
+	struct details *details = &create->open.details;
+	struct thread_ctx *ctx = create->adm.ctx;
+
+	details->twin = (struct details_twin){create->req->id, create->open.task.uuid};
+	details_doubt(details, vcd_now_ms(ctx->vcd));
+	return open_task_record(&create->open, ctx, err);
+}
+
 /* 1 goes on, 0 the winner is the answer, -1 neither. */
 static int judge(struct create *create, const struct last_task *last, struct error *err)
 {

@@ -160,6 +160,12 @@ static enum fate ask_fate(struct create *create)
 	return is_linked_by_another(create) ? FATE_SHARED : FATE_OURS;
 }
 
+/* Something that VCD was asked for, and that was not found. */
+static bool may_appear(const struct create *create)
+{
+	return create->in_doubt || create->open.details.twin.request;
+}
+
 /* In reverse, the task last. */
 bool create_undo(struct create *create, struct error *err)
 {
@@ -181,7 +187,7 @@ bool create_undo(struct create *create, struct error *err)
 	if (create->entity_unknown)
 		create_find_entity(create);
 	/* What may still appear has to be waited for. */
-	if (create->urn && (undo_vapp(create) || create->in_doubt || undo_entity(create))) {
+	if (create->urn && (undo_vapp(create) || may_appear(create) || undo_entity(create))) {
 		int untold = fate == FATE_OURS ? hand_over(create, cause) : keep_entity(create);
 
 		/* The resync may find a create that looks accepted. */
@@ -193,7 +199,7 @@ bool create_undo(struct create *create, struct error *err)
 		return false;
 	}
 	/* The resync looks for the entity again, as long as the task runs. */
-	if (create->entity_unknown || create->in_doubt)
+	if (create->entity_unknown || may_appear(create))
 		error_wrap(err, "cluster '%s' was not created and is being removed", name);
 	else if (fate == FATE_OURS && !is_winners_task(create))
 		open_task_fail(&create->open, ctx,

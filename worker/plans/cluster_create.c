@@ -9,6 +9,7 @@
  * address and marks were there before. So waiting costs one read.
  */
 #include "worker/plans/create_steps.h"
+#include "worker/plans/twin.h"
 
 #include "common/json.h"
 #include "common/str.h"
@@ -247,6 +248,7 @@ static const struct step steps[] = {
 		NULL},
 	{"secrets", "Removing the bootstrap secrets of cluster '{name}' ({id})", 90, 1,
 		STEP_HARMLESS, check_secrets, act_secrets},
+	{"twin", TEXT_FINAL, 95, 5, SEE_TWIN, check_twin, act_twin},
 	{"rule", TEXT_FINAL, 95, 5, SEE_RULES, check_rule, act_rule},
 	{"final", TEXT_FINAL, 97, 1, SEE_ENTITY, check_final, act_final},
 };

@@ -6,6 +6,7 @@
  * same plan undoes a failed create whose verdict says so.
  */
 #include "worker/plans/create_steps.h"
+#include "worker/plans/twin.h"
 
 #include "common/json.h"
 #include "common/log.h"
@@ -248,6 +249,7 @@ static const struct step steps[] = {
 	{"rules", TEXT, 15, 5, SEE_MARKS | SEE_RULES, check_rules, act_rules},
 	{"power-off", TEXT, 35, 5, SEE_VAPP, check_off, act_off},
 	{"vapp", TEXT, 60, 5, SEE_VAPP, check_vapp, act_vapp},
+	{"twin", TEXT, 90, 5, SEE_TWIN, check_twin, act_twin},
 	{"entity", TEXT, 90, 1, SEE_ENTITY, check_entity, act_entity},
 	{"superseded-end", TEXT, 95, 1, 0, check_ended, act_ended},
 };
@@ -313,6 +315,7 @@ static const struct step failed_steps[] = {
 	{"failed", TEXT_KEPT, 0, 1, SEE_ENTITY, check_failed, act_kept},
 	{"secrets", TEXT_KEPT, 0, 1, SEE_VAPP, check_kept_secrets, act_kept_secrets},
 	{"marks", TEXT_KEPT, 0, 1, SEE_VAPP, check_kept_marks, act_kept_marks},
+	{"twin", TEXT_KEPT, 0, 5, SEE_TWIN, check_twin, act_twin},
 };
 
 const struct plan plan_cluster_failed = {"failed", failed_steps, ARRAY_LEN(failed_steps)};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reads of a pass: VCD's answers become facts only here. */
 #include "worker/plans/evidence.h"
+#include "worker/plans/twin.h"
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -304,6 +305,8 @@ static int look_rules(struct work *work, struct observed *seen, struct error *er
 static void take_over(struct work *work, struct observed *seen, const struct details *theirs)
 {
 	details_doubt(work->details, theirs->doubt);
+	if (!work->details->twin.request)
+		work->details->twin = theirs->twin;
 	if (theirs->vapp && !work->details->vapp)
 		work->details->vapp = seen->vapp_uuid = theirs->vapp;
 	if (theirs->edge && !work->details->edge)
@@ -374,6 +377,7 @@ int observed_look(struct work *work, struct observed *seen, unsigned needs, stru
 		int (*look)(struct work *, struct observed *, struct error *);
 	} looks[] = {
 		{SEE_SUPERSEDED, look_superseded},
+		{SEE_TWIN, look_twin},
 		{SEE_ENTITY, look_entity},
 		{SEE_VAPP, look_vapp},
 		{SEE_MARKS, look_marks},

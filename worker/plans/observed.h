@@ -18,6 +18,7 @@ enum {
 	SEE_MARKS = 4,	     /* whose the vApp is: its SYSTEM metadata, unless our records tell */
 	SEE_RULES = 8,	     /* NAT rules of the edge */
 	SEE_SUPERSEDED = 16, /* the task a delete supersedes, and what may still appear */
+	SEE_TWIN = 32, /* a second entity of the same request; no call unless there may be one */
 };
 
 enum vapp_state {
@@ -26,6 +27,8 @@ enum vapp_state {
 	VAPP_READY,
 	VAPP_BROKEN, /* VCD gave up; vapp_error says why */
 };
+
+enum twin { TWIN_NONE, TWIN_MAY_COME, TWIN_THERE };
 
 struct node {
 	const char *name, *ip;
@@ -87,6 +90,10 @@ struct observed {
 
 	/* SEE_SUPERSEDED */
 	bool superseded_done; /* nothing of it is under way, or was waited for long enough */
+
+	/* SEE_TWIN */
+	enum twin twin;
+	const char *twin_urn; /* TWIN_THERE */
 
 	/* Done in this pass; VCD need not be asked again. */
 	bool named, marks_written, data_written, undeployed, resolved, superseded_ended;

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The entity's POST has no answer, and the create makes another one: VCD does not keep their names apart.
+Should VCD make the first one after all, then whoever ends the operation waits for it and removes it.
+"""
+import pytest
+from cloud import wait_until
+from life import AGENT, Life
+from tenant import XML_35
+from test_late_effects import BOX as LATE
+from test_late_effects import ENTITY, GONE_S, VAPP, appear, details, hold, wait_held, wait_passes
+
+BOX = LATE
+
+
+@pytest.fixture(autouse=True)
+def calm(box):
+    yield
+    box.vcd.heal()
+    box.wait_quiet()
+    box.vcd.set_option(clock_ahead_s=0)
+
+
+def entities(life):
+    return [e for e in life.state()["entities"] if e["name"] == life.name]
+
+
+def accepted_with_another(box, name, **changes):
+    """A create whose first entity VCD has not made when it makes another one, and its task."""
+    life = Life(box, name, **changes)
+    hold(box, ENTITY)
+    href = life.accepted("create", life.send("create"))
+    assert details(box, href)["twin"]["task"] == href.rsplit("/", 1)[1]
+    assert len(entities(life)) == 1
+    return life, href
+
+
+def wait_at_its_end(box, life, href):
+    """The create has done all but wait."""
+    wait_until(lambda: box.alice.task(href).percent >= 95, what="the create to stand at its end")
+    wait_passes(box, href)
+    assert box.alice.task(href).status == "running"
+    assert len(entities(life)) == 1
+
+
+def cancel(box, href):
+    answer = box.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[1]}/action/cancel", accept=XML_35)
+    assert answer.status == 204, answer
+
+
+def test_it_comes_while_the_create_waits(box):
+    life, create = accepted_with_another(box, "twin-comes")
+    wait_at_its_end(box, life, create)
+    box.vcd.heal()
+    wait_until(lambda: box.workers[0].events("entity.twin_removed"), what="the twin's end")
+    assert [e["id"] for e in entities(life)] == [life.id]
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create).status == "success"
+    life.check("create")
+    life.do("delete")
+
+
+def test_it_never_comes(box):
+    life, create = accepted_with_another(box, "twin-lost")
+    wait_at_its_end(box, life, create)
+    assert box.vcd.ask("/faults/release", "POST", {"drop": True})["released"] == 1
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create).status == "success"
+    life.check("create")
+    life.do("delete")
+
+
+def test_a_delete_beside_it_removes_both(box):
+    life, create = accepted_with_another(box, "twin-deleted")
+    delete = life.accepted("delete", life.send("delete"))
+    wait_until(lambda: box.alice.task(create).status == "error", what="the create's end")
+    wait_passes(box, delete)
+    assert box.alice.task(delete).status == "running"
+    appear(box, life, "entities")
+    assert box.wait_task(delete).status == "success"
+    life.check("delete")
+
+
+@pytest.mark.parametrize("rollback", [True, False], ids=["rolled_back", "kept"])
+def test_a_create_that_fails_removes_it(box, rollback):
+    life, create = accepted_with_another(box, f"twin-cancelled-{rollback}".lower(),
+                                         spec__settings__rollback_on_failure=rollback)
+    cancel(box, create)
+    wait_until(lambda: details(box, create).get("verdict"), what="the verdict")
+    wait_passes(box, create)
+    assert box.alice.task(create).status == "running"
+    appear(box, life, "entities")
+    task = box.wait_task(create)
+    assert task.status == "error" and "cancelled" in task.error, task
+    if rollback:
+        life.check("delete")
+    else:
+        assert [e["id"] for e in entities(life)] == [life.id]
+        life.do("delete")
+
+
+def test_a_refused_request_removes_both(box):
+    """Its task goes on until the first entity cannot come any more."""
+    life = Life(box, "twin-refused")
+    hold(box, ENTITY)
+    box.vcd.fail(agent=AGENT, method="POST", path_prefix=VAPP, status=403, times=2)
+    answer = life.send("create")
+    assert answer.status == 403 and "is being removed" in answer.problem, answer
+    task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"] and t["id"] in life.state()["running_tasks"])
+    appear(box, life, "entities")
+    assert box.wait_task("/api/task/" + task).status == "error"
+    life.check("delete")
+
+
+def test_a_redelivered_request_expects_it(box):
+    """The worker dies in the POST: whoever gets the request next finds nothing, and makes another one."""
+    life = Life(box, "twin-redelivered")
+    hold(box, ENTITY)
+    correlation = life.alice.send(*life.request("create"))
+    wait_held(box)
+    box.add_worker()
+    box.wait_ready(box.workers[-1])
+    box.workers[-2].kill()
+    answer, = life.alice.answers(correlation)
+    create = life.accepted("create", answer)
+    assert details(box, create)["twin"]["task"] == create.rsplit("/", 1)[1]
+    wait_at_its_end(box, life, create)
+    appear(box, life, "entities")
+    assert box.wait_task(create).status == "success"
+    life.check("create")
+    life.do("delete")
