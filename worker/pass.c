@@ -219,9 +219,10 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 		return true;
 	if (!claimed && !due && str_eq(text, work->task.operation))
 		return true;
-	/* Read before a claim of this pass is marked, and after one that is new: two chains of one
-	 * operation that only wait end here, or else they would go on side by side. */
-	if (claimed)
+	/* Read before it is written, and after a claim that is new: of two chains of one operation
+	 * that only wait, one ends here. With one read alone, chains that keep the same small
+	 * distance could go on side by side. */
+	if (claimed || due)
 		status = pass_read(pass, &err);
 	if (status == 0)
 		status = pass_write(pass, true, text, step ? step->percent : -1, &err);
