@@ -41,13 +41,14 @@ def free_port():
             return port
 
 
-def wait_until(question, limit_s=30, pause_s=0.1, what="it"):
+def wait_until(question, limit_s=30, pause_s=0.1, what="it", seen=None):
+    """`seen` says, as text, what was there instead when the time was up."""
     end = time.monotonic() + limit_s
     while True:
         answer = question()
         if answer:
             return answer
-        assert time.monotonic() < end, f"waited {limit_s} s for {what}"
+        assert time.monotonic() < end, f"waited {limit_s} s for {what}" + (f"; seen: {seen()}" if seen else "")
         time.sleep(pause_s)
 
 
@@ -117,6 +118,12 @@ class Broker:
 
     def signal(self, number):
         os.kill(int(self.env["PID"]), number)
+
+    def leaderless(self):
+        """Quorum queues without a leader: nothing gets in or out."""
+        states = self.ctl("eval", "[io:format(\"~s ~s~n\", [Q, S]) || {Q, S} <- ets:tab2list(ra_state)], ok.")
+        return sorted(line.split()[0].partition("_")[2] for line in states.splitlines()
+                      if line.endswith((" follower", " candidate", " pre_vote")))
 
     @property
     def address(self):
@@ -229,6 +236,7 @@ class Worker(Process):
             "timing": timing,
             **changes,
         }
+        self.admin_port = config.get("admin", {}).get("port")
         path = folder / (name + ".yaml")
         path.write_text(json.dumps(config, indent=1))  # JSON is YAML
         super().__init__(name, [self.program, "run", "--config", path], folder, **self.variables)

@@ -54,7 +54,7 @@ def test_broker_restart(peers, broker, victim):
 @pytest.mark.long
 def test_broker_killed(peers, broker, victim):
     broker.signal(signal.SIGKILL)
-    wait_until(lambda: victim.events("broker.lost"), what="the loss")
+    wait_until(lambda: victim.events("broker.lost"), what="the loss", seen=peers.sight)
     peers.check_end(victim)
     broker.stop()  # its port mapper
     broker.start()
@@ -77,7 +77,7 @@ def test_broker_paused(peers, broker, worker, victim):
 def test_connections_closed_by_the_operator(peers, broker, worker, victim):
     broker.ctl("close_all_connections", "told to")
     wait_until(lambda: any("told to" in line["reason"] for line in worker.events("broker.lost")),
-               what="the loss")
+               what="the loss", seen=peers.sight)
     peers.check_end(victim)
     peers.check_consuming()
 
@@ -98,7 +98,7 @@ def test_queues_deleted(peers, broker, worker, victim):
 def test_consumer_cancelled(peers, worker, victim):
     before = len(worker.events("broker.lost"))
     peers.amqp.inject(BASIC_CANCEL)
-    wait_until(lambda: len(worker.events("broker.lost")) >= before + 12, what="all threads")
+    wait_until(lambda: len(worker.events("broker.lost")) >= before + 12, what="all threads", seen=peers.sight)
     assert "cancelled" in worker.events("broker.lost")[-1]["reason"]
     peers.check_end(victim)
     peers.check_consuming()
@@ -116,16 +116,17 @@ def test_memory_alarm(peers, broker, worker, victim):
     broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         wait_until(lambda: broker.ctl("list_connections", "state").count("blocked") >= 8, pause_s=0.5,
-                   what="all operation threads to be blocked")
+                   what="all operation threads to be blocked", seen=peers.sight)
         peers.check_end(victim)
     finally:
         broker.ctl("set_vm_memory_high_watermark", "0.6")
     peers.check_consuming()
-    wait_until(lambda: not broker.ctl("list_connections", "state").count("blocked"), pause_s=0.5)
+    wait_until(lambda: not broker.ctl("list_connections", "state").count("blocked"), pause_s=0.5,
+               what="all threads to go on", seen=peers.sight)
     # With its task they come to an end; a purge beside dead-lettering is more than RabbitMQ 3.10 can take.
     service.put(task, status="success")
     wait_until(lambda: broker.length("cse.operations.delay.6s") + broker.length("cse.operations") == 0, 20, 0.5,
-               "the end of the messages")
+               "the end of the messages", peers.sight)
     connection.close()
 
 
@@ -140,7 +141,7 @@ def test_half_open_connection(peers, worker, victim):
         start = time.monotonic()
         peers.check_end(second, status=1)  # told twice: leaves at once
         assert time.monotonic() - start < 2
-        wait_until(lambda: len(worker.events("broker.lost")) >= lost + 12, what="the loss")
+        wait_until(lambda: len(worker.events("broker.lost")) >= lost + 12, what="the loss", seen=peers.sight)
         peers.check_end(victim)
     finally:
         peers.amqp.heal()
@@ -356,7 +357,7 @@ def reconnect(peers, worker, count):
     while made() < end:
         before = made()
         peers.amqp.cut()
-        wait_until(lambda: made() >= before + FLAT_THREADS, pause_s=0.05, what="all threads")
+        wait_until(lambda: made() >= before + FLAT_THREADS, pause_s=0.05, what="all threads", seen=peers.sight)
     peers.settle(FLAT_THREADS, 1)
 
 
