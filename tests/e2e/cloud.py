@@ -119,6 +119,17 @@ class Broker:
     def signal(self, number):
         os.kill(int(self.env["PID"]), number)
 
+    def kill(self):
+        """Without warning; what it has written down comes back with the next start.
+
+        RabbitMQ 3.10 writes down half a second late which queues a node has. Killed before that, a single
+        node comes back with an empty queue that never gets a leader: it can be declared and looked at, and
+        whoever publishes to it hangs. No worker can mend that, so no test may meet it by chance.
+        """
+        self.ctl("eval", "lists:foreach(fun dets:sync/1, dets:all()).")
+        self.signal(signal.SIGKILL)
+        self.stop()  # its port mapper
+
     def leaderless(self):
         """Quorum queues without a leader: nothing gets in or out."""
         states = self.ctl("eval", "[io:format(\"~s ~s~n\", [Q, S]) || {Q, S} <- ets:tab2list(ra_state)], ok.")
