@@ -270,7 +270,19 @@ def close_connections(peers):
     peers.amqp.cut()
 
 
-BETWEEN = [expire_sessions, lose_vcd, expire_certificate, delete_rungs, close_connections]
+def stall_rungs(peers):
+    """As rungs without leader: nothing published to them is confirmed, and channels hang in the broker."""
+    rungs = '{Q, _} <- ets:tab2list(ra_state), string:find(atom_to_list(Q), ".delay.") =/= nomatch'
+    worker = peers.workers[0]
+    lost = len(worker.events("broker.lost"))
+    peers.broker.ctl("eval", f"[sys:suspend(Q) || {rungs}].")
+    try:
+        wait_until(lambda: unconfirmed(worker, lost), what="a publish in vain", seen=peers.sight)
+    finally:
+        peers.broker.ctl("eval", f"[sys:resume(Q) || {rungs}].")
+
+
+BETWEEN = [expire_sessions, lose_vcd, expire_certificate, delete_rungs, close_connections, stall_rungs]
 
 
 @pytest.mark.long
