@@ -358,7 +358,7 @@ int bus_publish(struct bus *bus, const struct message *message, int timeout_ms, 
 		return 0;
 	/* Whether the broker has the message is open: no second answer may be taken for its own. */
 	if (err->code == ERR_TRANSIENT && bus->conn)
-		wire_fail(bus, err, "publish to '%s': not confirmed", message->routing_key);
+		wire_fail(bus, err, "not confirmed: %s", err->msg);
 	return error_wrap(err, "publish to '%s' key '%s'", message->exchange, message->routing_key);
 }
 

@@ -138,6 +138,7 @@ def test_memory_alarm(peers, broker, worker, victim):
     wait_until(lambda: broker.length("cse.operations.delay.6s") + broker.length("cse.operations") == 0, 20, 0.5,
                "the end of the messages", peers.sight)
     assert not unconfirmed(worker, lost), peers.sight()
+    assert all("the worker ends" in line["reason"] for line in unconfirmed(victim, 0))
     connection.close()
 
 
