@@ -17,7 +17,7 @@ import uuid
 from broker import REPLY_EXCHANGE, Broker
 from cloud import BUILD, FAST_TIMING, Simulator, Worker, wait_until
 from life import STATE_S, difference
-from tenant import FINAL, JSON_35, Answer, Tenant
+from tenant import FINAL, JSON_35, XML_35, Answer, Tenant
 
 CLOUD = {"clone_ms": 20, "task_ms": 2, "boot_ms": 5, "extra_latency_ms": 0, "played_guests": 1}
 # Requests get all the time VCD would wait: where nothing is about time, a busy machine is no failure.
@@ -207,6 +207,15 @@ class Box:
         """A task as the simulator keeps it, or None. Costs the worker's call log nothing."""
         uuid_ = href.rsplit("/", 1)[-1]
         return next((t for t in self.vcd.ask("/tasks") if t["id"] == uuid_), None)
+
+    def record(self, href):
+        """The worker's record in a task's Details."""
+        return json.loads(self.task(href)["details"].split(" ", 2)[2])
+
+    def cancel(self, href):
+        """As its owner does it in VCD."""
+        answer = self.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[-1]}/action/cancel", accept=XML_35)
+        assert answer.status == 204, answer
 
     def check_state(self, before):
         """The cloud is as it was, once VCD's own last tasks are over."""

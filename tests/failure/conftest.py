@@ -12,7 +12,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 for folder in (HERE, HERE.parent / "e2e", HERE.parents[1] / "deploy"):
     sys.path.insert(0, str(folder))
 
-from box import Box  # noqa: E402  (needs the paths above)
+from box import CLOUD, Box  # noqa: E402  (needs the paths above)
+from disturb import settle  # noqa: E402
 from sweep import Sweep  # noqa: E402
 
 
@@ -32,6 +33,30 @@ def box(request, logs):
     box = Box(logs / request.module.__name__, **getattr(request.module, "BOX", {}))
     yield box
     box.stop()
+
+
+@pytest.fixture
+def as_before(box):
+    """Afterwards nothing is disturbed any more, what runs has ended, and the cloud is as it was."""
+    before = box.vcd.state()
+    yield
+    box.vcd.heal()
+    box.broker.on_publish = box.broker.on_deliver = None
+    box.broker.release()
+    box.vcd.set_option(**{name: CLOUD[name] for name in ("boot_ms", "clone_ms")})
+    settle(box)
+    box.check_state(before)
+
+
+@pytest.fixture
+def in_time_again(box):
+    """Afterwards nothing is disturbed any more, and VCD's clock is right."""
+    yield
+    box.broker.on_publish = None
+    box.broker.release()
+    box.vcd.heal()
+    box.wait_quiet()
+    box.vcd.set_option(clock_ahead_s=0)
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 """An operator cancels a task in VCD: it ends as a failure that says so, the entity says what is, and the
 cluster can be deleted."""
 import pytest
-from cloud import wait_until
 from disturb import Patient, hold, release, wait_held
 from life import is_there
-from tenant import XML_35
 
 BOX = {"timing": {"delete_wait": 5}, "resync": False}
+pytestmark = pytest.mark.usefixtures("as_before")
 CORRECT, KEPT = "Correct the cause and send the request again.", "Delete the cluster before you send it again."
 # The call at which the operation stands when it is cancelled; None: it has not begun.
 POINTS = {
@@ -17,11 +16,6 @@ POINTS = {
                "before the vApp": ("DELETE", "/api/vApp/vapp-*")},
     "create": {"not begun": None, "before the rule": ("POST", "*/nat/rules"), "at the boot": ("POST", "*/powerOn")},
 }
-
-
-def cancel(box, href):
-    answer = box.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[1]}/action/cancel", accept=XML_35)
-    assert answer.status == 204, answer
 
 
 def cancelled_at(box, life, step, call):
@@ -34,23 +28,13 @@ def cancelled_at(box, life, step, call):
         assert wait_held(box)
         # Nothing more of this pass: the next one sees it.
         box.vcd.fail(agent="cse-worker", writes=True, nth=1, status=503)
-    cancel(box, href)
+    box.cancel(href)
     release(box)
     box.broker.release()
     task = box.wait_task(href)
     box.vcd.heal()
     box.wait_quiet()
     return task
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    before = box.vcd.state()
-    yield
-    box.vcd.heal()
-    box.broker.release()
-    # VCD's own task for an entity that was never resolved ends a moment after the entity.
-    wait_until(lambda: box.vcd.state() == before, what="the state as it was")
 
 
 def rules(life):

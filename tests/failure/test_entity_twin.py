@@ -4,20 +4,12 @@ Should VCD make the first one after all, then whoever ends the operation waits f
 """
 import pytest
 from cloud import wait_until
+from disturb import wait_held
+from late import ENTITY, GONE_S, LATE_BOX, VAPP, appear, hold_post, wait_passes
 from life import AGENT, Life
-from tenant import XML_35
-from test_late_effects import BOX as LATE
-from test_late_effects import ENTITY, GONE_S, VAPP, appear, details, hold, wait_held, wait_passes
 
-BOX = LATE
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    yield
-    box.vcd.heal()
-    box.wait_quiet()
-    box.vcd.set_option(clock_ahead_s=0)
+BOX = LATE_BOX
+pytestmark = pytest.mark.usefixtures("in_time_again")
 
 
 def entities(life):
@@ -27,9 +19,9 @@ def entities(life):
 def accepted_with_another(box, name, **changes):
     """A create whose first entity VCD has not made when it makes another one, and its task."""
     life = Life(box, name, **changes)
-    hold(box, ENTITY)
+    hold_post(box, ENTITY)
     href = life.accepted("create", life.send("create"))
-    assert details(box, href)["twin"]["task"] == href.rsplit("/", 1)[1]
+    assert box.record(href)["twin"]["task"] == href.rsplit("/", 1)[1]
     assert len(entities(life)) == 1
     return life, href
 
@@ -40,11 +32,6 @@ def wait_at_its_end(box, life, href):
     wait_passes(box, href)
     assert box.alice.task(href).status == "running"
     assert len(entities(life)) == 1
-
-
-def cancel(box, href):
-    answer = box.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[1]}/action/cancel", accept=XML_35)
-    assert answer.status == 204, answer
 
 
 def test_it_comes_while_the_create_waits(box):
@@ -84,8 +71,8 @@ def test_a_delete_beside_it_removes_both(box):
 def test_a_create_that_fails_removes_it(box, rollback):
     life, create = accepted_with_another(box, f"twin-cancelled-{rollback}".lower(),
                                          spec__settings__rollback_on_failure=rollback)
-    cancel(box, create)
-    wait_until(lambda: details(box, create).get("verdict"), what="the verdict")
+    box.cancel(create)
+    wait_until(lambda: box.record(create).get("verdict"), what="the verdict")
     wait_passes(box, create)
     assert box.alice.task(create).status == "running"
     appear(box, life, "entities")
@@ -101,7 +88,7 @@ def test_a_create_that_fails_removes_it(box, rollback):
 def test_a_refused_request_removes_both(box):
     """Its task goes on until the first entity cannot come any more."""
     life = Life(box, "twin-refused")
-    hold(box, ENTITY)
+    hold_post(box, ENTITY)
     box.vcd.fail(agent=AGENT, method="POST", path_prefix=VAPP, status=403, times=2)
     answer = life.send("create")
     assert answer.status == 403 and "is being removed" in answer.problem, answer
@@ -114,7 +101,7 @@ def test_a_refused_request_removes_both(box):
 def test_a_redelivered_request_expects_it(box):
     """The worker dies in the POST: whoever gets the request next finds nothing, and makes another one."""
     life = Life(box, "twin-redelivered")
-    hold(box, ENTITY)
+    hold_post(box, ENTITY)
     correlation = life.alice.send(*life.request("create"))
     wait_held(box)
     box.add_worker()
@@ -122,7 +109,7 @@ def test_a_redelivered_request_expects_it(box):
     box.workers[-2].kill()
     answer, = life.alice.answers(correlation)
     create = life.accepted("create", answer)
-    assert details(box, create)["twin"]["task"] == create.rsplit("/", 1)[1]
+    assert box.record(create)["twin"]["task"] == create.rsplit("/", 1)[1]
     wait_at_its_end(box, life, create)
     appear(box, life, "entities")
     assert box.wait_task(create).status == "success"

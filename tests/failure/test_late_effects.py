@@ -1,74 +1,26 @@
 # SPDX-License-Identifier: MIT
 """VCD makes something that the worker has given up waiting for. Whoever removes the cluster waits as long
 as it may still appear, so that nothing is left of it.
-
-The simulator holds a call before its effect; VCD's clock is moved on instead of waiting.
 """
-import json
-
 import pytest
 from broker import Dropped, Refused
 from cloud import wait_until
-from life import AGENT, Life
+from disturb import wait_held
+from late import ENTITY, GONE_S, LATE_BOX, RULE, VAPP, appear, hold_post, wait_passes
+from life import Life
 
-# The worker gives up soon, and looks for lost work often. No machine is so slow that a doubt grows old by
-# itself.
-TIMING = {"vcd_call": 2, "resync": 1, "delete_wait": 50, "takeover": 60}
-BOX = {"timing": TIMING}
-RULE = "/cloudapi/1.0.0/edgeGateways/"
-VAPP = "/api/vdc/"
-ENTITY = "/cloudapi/1.0.0/entityTypes/"
-GONE_S = 65  # older than timing.delete_wait and timing.takeover
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    yield
-    box.broker.on_publish = None
-    box.broker.release()
-    box.vcd.heal()
-    box.wait_quiet()
-    box.vcd.set_option(clock_ahead_s=0)
-
-
-def hold(box, path, times=1):
-    """The next POSTs there wait before their effect."""
-    box.vcd.fail(agent=AGENT, method="POST", path_prefix=path, hold="before", times=times)
-
-
-def wait_held(box):
-    wait_until(lambda: any(fault["held"] for fault in box.vcd.ask("/faults")), pause_s=0.02, what="the held call")
-
-
-def details(box, href):
-    """Our record in the task's Details."""
-    return json.loads(box.alice.task(href).details.split(" ", 2)[2])
+BOX = LATE_BOX
+pytestmark = pytest.mark.usefixtures("in_time_again")
 
 
 def wait_doubt(box, href):
-    wait_until(lambda: details(box, href).get("doubt"), pause_s=0.05, what="the worker to give up")
-
-
-def wait_passes(box, href, count=3):
-    """Until so many more passes of that task were sent."""
-    def sent():
-        return sum(m.json.get("task") == href.rsplit("/", 1)[1] for m in list(box.broker.published))
-    wanted = sent() + count
-    box.broker.wait(lambda: sent() >= wanted, what="passes that wait")
-
-
-def appear(box, life, kind):
-    """The held call takes effect after all, and leaves one thing more."""
-    before = len(life.state()[kind])
-    box.vcd.heal()
-    wait_until(lambda: len(life.state()[kind]) > before, pause_s=0.02, what=f"late {kind}")
-    box.vcd.set_option(clock_ahead_s=GONE_S)
+    wait_until(lambda: box.record(href).get("doubt"), pause_s=0.05, what="the worker to give up")
 
 
 def start_and_give_up(box, name, **changes):
     """A create whose rule VCD has not made when the worker gives up; its next pass does not run yet."""
     life = Life(box, name, **changes)
-    hold(box, RULE)
+    hold_post(box, RULE)
     href = life.accepted("create", life.send("create"))
     wait_held(box)
     return life, href
@@ -96,12 +48,10 @@ def test_c03_a_delete_waits_for_a_call_that_may_still_take_effect(box):
 
 def test_c03_a_rollback_waits_for_a_call_that_may_still_take_effect(box):
     life, create = start_and_give_up(box, "late2", spec__settings__rollback_on_failure=True)
-    answer = box.alice.request("POST", f"/api/task/{create.rsplit('/', 1)[1]}/action/cancel",
-                               accept="application/*+xml;version=35.0")
-    assert answer.status == 204, answer
+    box.cancel(create)
     wait_doubt(box, create)
     check_waits(box, life, create)
-    assert details(box, create)["verdict"]["v"] == "rollback"
+    assert box.record(create)["verdict"]["v"] == "rollback"
     appear(box, life, "nat_rules")
     task = box.wait_task(create)
     assert task.status == "error" and "cancelled" in task.error, task
@@ -112,7 +62,7 @@ def test_c03_a_created_cluster_remembers_it_for_its_delete(box):
     """The create makes another rule and succeeds; the first one is there after all when it is deleted."""
     life, create = start_and_give_up(box, "late3")
     assert box.wait_task(create).status == "success"
-    assert details(box, create)["doubt"]
+    assert box.record(create)["doubt"]
     delete = life.accepted("delete", life.send("delete"))
     check_waits(box, life, delete)
     appear(box, life, "nat_rules")
@@ -136,7 +86,7 @@ def test_c06_a_call_of_the_dead_is_waited_for(box):
 @pytest.mark.parametrize("path, kind", [(VAPP, "vapps"), (ENTITY, "entities")])
 def test_a_refused_create_waits_for_what_may_still_appear(box, path, kind):
     life = Life(box, f"late-{kind}")
-    hold(box, path, times=2)  # each is tried once more
+    hold_post(box, path, times=2)  # each is tried once more
     answer = life.send("create")
     assert answer.status == 503 and "is being removed" in answer.problem, answer
     task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"] and t["id"] in life.state()["running_tasks"])
@@ -171,7 +121,7 @@ def test_c13_a_pass_that_was_never_sent_counts_for_nothing(box, failure):
     for tries in range(1, 5):
         box.vcd.set_option(clock_ahead_s=GONE_S * tries)
         box.broker.wait(lambda tries=tries: len(refused) >= tries, what="the resync")
-    wait_until(lambda: not details(box, create).get("revivals"), what="the count to be taken back")
+    wait_until(lambda: not box.record(create).get("revivals"), what="the count to be taken back")
     box.broker.on_publish = None
     box.vcd.set_option(clock_ahead_s=GONE_S * 5)
     assert box.wait_task(create).status == "success"

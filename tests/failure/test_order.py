@@ -14,15 +14,7 @@ from service import Service
 BOX = {"timing": {"delete_wait": 5}, "resync": False}
 TRIES = 100
 REFUSAL = {"agent": AGENT, "times": 0, "status": 400, "minor": "BAD_REQUEST", "message": "Not today"}
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    before = box.vcd.state()
-    yield
-    box.vcd.heal()
-    box.broker.release()
-    box.check_state(before)
+pytestmark = pytest.mark.usefixtures("as_before")
 
 
 # ---- two running tasks of one cluster ----

@@ -13,21 +13,7 @@ from service import Service
 from tenant import XML_35
 
 BOX = {"workers": 2, "timing": TIMING, "resync": False}
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    before = box.vcd.state()
-    yield
-    box.vcd.heal()
-    box.vcd.set_option(boot_ms=5)
-    settle(box)
-    box.check_state(before)
-
-
-def record(box, href):
-    """Our record in the task's Details."""
-    return json.loads(box.task(href)["details"].split(" ", 2)[2])
+pytestmark = pytest.mark.usefixtures("as_before")
 
 
 def write_entity(box, life, task, vapp=None):
@@ -50,16 +36,16 @@ def test_a_delete_never_ends_another_cluster_s_task(box):
     victim.start("create")
     assert wait_held(box)
     [task] = [task for task in victim.step_tasks() if task["status"] == "running"]
-    claim = "cse-request:" + record(box, task["id"])["request"]
+    claim = "cse-request:" + box.record(task["id"])["request"]
     write_entity(box, forger, "https://vcd/api/task/" + task["id"], claim)
     # A worker takes one such request at a time, and one of them has the victim's.
     answer = wait_until(lambda: (a := forger.send("delete")).status != 429 and a, what="a free worker")
     href = forger.accepted("delete", answer)
-    assert record(box, href)["supersedes"] == task["id"]
+    assert box.record(href)["supersedes"] == task["id"]
     release(box)
     box.vcd.heal()
     assert victim.reply().status == 202
-    wait_until(lambda: record(box, task["id"]).get("claim", {}).get("ended"), what="the victim's first pass")
+    wait_until(lambda: box.record(task["id"]).get("claim", {}).get("ended"), what="the victim's first pass")
     box.advance(box.timing["delete_wait"])
     wait_until(lambda: box.task(href)["status"] == "success", what="the forger's delete")
     assert box.task(task["id"])["status"] == "running", box.task(task["id"])

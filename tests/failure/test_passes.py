@@ -8,24 +8,13 @@ from bodies import cluster_body
 from cloud import wait_until
 from disturb import move_clock, release, wait_held
 from service import Service
-from tenant import FINAL, XML_35
+from tenant import FINAL
 
 CREATE = "/api/cse/3.0/clusters"
 BOX = {"timing": {"resync": 1, "claim_interval": 1}}
 REFUSED = {"agent": "cse-worker", "times": 0, "status": 400, "minor": "BAD_REQUEST"}
 LOOK_S = 0.02
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    """Each test leaves the cloud as it found it."""
-    before = box.vcd.state()
-    yield
-    box.broker.on_publish = box.broker.on_deliver = None
-    box.broker.release()
-    box.vcd.heal()
-    box.vcd.set_option(boot_ms=5, clone_ms=20)
-    wait_until(lambda: box.vcd.state() == before, what="the state as it was")
+pytestmark = pytest.mark.usefixtures("as_before")
 
 
 def send(box, method, path, body=None):
@@ -43,11 +32,6 @@ def delete(box, urn):
     _, href = send(box, "DELETE", f"/api/cse/3.0/cluster/{urn}")
     task = box.wait_task(href)
     assert task.status == "success", task
-
-
-def record(box, href):
-    """Our record in the task's Details."""
-    return json.loads(box.alice.task(href).details.split(" ", 2)[2])
 
 
 def stop_passes(box):
@@ -76,7 +60,7 @@ def test_c01_a_lost_chain_goes_on_behind_its_claim(box):
     box.broker.wait(lambda: lost, what="a message of pass 3")
     box.broker.on_publish = None
     box.wait_quiet()
-    assert record(box, href)["claim"]["pass"] == 2
+    assert box.record(href)["claim"]["pass"] == 2
     move_clock(box)
     assert box.wait_task(href).status == "success"
     delete(box, urn)
@@ -102,7 +86,7 @@ def fail_and_keep_failing(box, name):
     box.vcd.fail(method="POST", path="*/power/action/powerOn", message="no power", **REFUSED)
     box.vcd.fail(method="DELETE", path="/api/vApp/*", agent="cse-worker", times=0, status=503)
     urn, href = start(box, name, spec__settings__rollback_on_failure=True)
-    wait_until(lambda: "verdict" in record(box, href), pause_s=LOOK_S, what="the verdict")
+    wait_until(lambda: "verdict" in box.record(href), pause_s=LOOK_S, what="the verdict")
     wait_until(lambda: box.alice.entity(urn)["entity"]["status"]["phase"] == "CREATE:FAILED",
                pause_s=LOOK_S, what="the phase")
     stop_passes(box)
@@ -157,18 +141,18 @@ def test_c08_of_two_chains_that_only_wait_one_ends(box):
         return [one]
     box.broker.on_publish = note
     box.broker.release()
-    claimed = record(box, href)["claim"]["at"]
+    claimed = box.record(href)["claim"]["at"]
     chains = []
     while not chains or chains[-1] > 1:
         assert len(chains) < 5, f"{chains} chains after each sign of life"
-        wait_until(lambda: record(box, href)["claim"]["at"] != claimed, pause_s=LOOK_S, what="a sign of life")
-        claimed = record(box, href)["claim"]["at"]
+        wait_until(lambda: box.record(href)["claim"]["at"] != claimed, pause_s=LOOK_S, what="a sign of life")
+        claimed = box.record(href)["claim"]["at"]
         assert chains or len(set(passes)) < len(passes), "there never were two chains"
         passes.clear()
         box.broker.wait(lambda: len(passes) > 4, what="more passes")
         chains.append(max(passes.count(number) for number in passes))
     box.vcd.set_option(boot_ms=5)
-    assert "revivals" not in record(box, href)
+    assert "revivals" not in box.record(href)
     assert box.wait_task(href).status == "success"
     delete(box, urn)
 
@@ -182,7 +166,7 @@ def test_c13_the_third_revival_in_vain_ends_the_task(box):
     for revivals in (1, 2):
         move_clock(box)
         box.broker.wait(lambda: len(lost) == 1 + revivals, what=f"revival {revivals}")
-        assert record(box, href)["revivals"] == revivals
+        assert box.record(href)["revivals"] == revivals
     move_clock(box)
     task = box.wait_task(href)
     assert task.status == "error" and "parked" in task.error, task
@@ -213,8 +197,7 @@ def test_c15_only_a_delete_supersedes_what_runs(box):
 def test_c15_a_cancelled_create_is_a_failed_one(box):
     stop_passes(box)
     _, href = start(box, "c15b", spec__settings__rollback_on_failure=True)
-    answer = box.alice.request("POST", f"/api/task/{href.rsplit('/', 1)[1]}/action/cancel", accept=XML_35)
-    assert answer.status == 204, answer
+    box.cancel(href)
     box.broker.release()
     task = box.wait_task(href)
     assert task.status == "error" and "cancel" in task.error, task
@@ -234,7 +217,7 @@ def test_a_chain_that_wakes_sees_the_delete_before_it_acts(box):
     """The delete acts while the create sleeps between two passes: no rule may come after its look."""
     box.vcd.set_option(clone_ms=1500)
     urn, href = start(box, "c03")
-    wait_until(lambda: record(box, href).get("claim", {}).get("ended"), pause_s=LOOK_S, what="an ended pass")
+    wait_until(lambda: box.record(href).get("claim", {}).get("ended"), pause_s=LOOK_S, what="an ended pass")
     stop_passes(box)
     wait_until(lambda: box.broker.waiting("cse.operations"), pause_s=LOOK_S, what="the next pass")
     [sleeper] = box.broker.lose_all()
@@ -274,8 +257,8 @@ def test_a_deadline_fails_a_create_and_ends_an_undo(box):
     wait_until(lambda: box.alice.task(href).percent >= 50, pause_s=LOOK_S, what="the boot")
     now = box.vcd.ask("/options")["clock_ahead_s"]
     box.vcd.set_option(clock_ahead_s=now + box.timing["deadline_create"])
-    wait_until(lambda: "verdict" in record(box, href), pause_s=LOOK_S, what="the verdict")
-    assert record(box, href)["verdict"]["step"] == "deadline"
+    wait_until(lambda: "verdict" in box.record(href), pause_s=LOOK_S, what="the verdict")
+    assert box.record(href)["verdict"]["step"] == "deadline"
     box.vcd.set_option(clock_ahead_s=now + 2 * box.timing["deadline_create"])
     task = box.wait_task(href)
     assert task.status == "error" and "Not everything could be undone" in task.error, task

@@ -14,16 +14,7 @@ from service import Service
 # Followers ask for the lead, and the leader looks for work, far more often than in earnest.
 BOX = {"workers": 2, "timing": {"resync": 1}}
 ROUND_MAX = 50
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    """Each test leaves the cloud as it found it."""
-    before = box.vcd.state()
-    yield
-    box.broker.on_publish = None
-    box.broker.release()
-    wait_until(lambda: box.vcd.state() == before, what="the state as it was")
+pytestmark = pytest.mark.usefixtures("as_before")
 
 
 def rounds(box):

@@ -16,16 +16,7 @@ BOX = {"workers": 2, "timing": {**TIMING, "vcd_call": 20, "last_mutation": 30, "
 RULES = "*/nat/rules"
 RECONFIGURE = "*/action/reconfigureVm"
 EDGE_ADDRESSES = 10
-
-
-@pytest.fixture(autouse=True)
-def calm(box):
-    before = box.vcd.state()
-    yield
-    box.vcd.heal()
-    box.broker.on_publish = box.broker.on_deliver = None
-    settle(box)
-    box.check_state(before)
+pytestmark = pytest.mark.usefixtures("as_before")
 
 
 def changes(box):
