@@ -9,9 +9,12 @@
 
 #include <unistd.h>
 
-static int fail_usage(const char *problem)
+static int fail_usage(const char *problem, const char *argument)
 {
-	fprintf(stderr, "cse-worker: %s\n", problem);
+	if (argument)
+		fprintf(stderr, "cse-worker: %s: %s\n", problem, argument);
+	else
+		fprintf(stderr, "cse-worker: %s\n", problem);
 	options_usage(stderr);
 	return EXIT_USAGE;
 }
@@ -66,7 +69,7 @@ int main(int argc, char **argv)
 	const char *problem;
 
 	if (!options_parse(&options, argc, argv, &problem))
-		return fail_usage(problem);
+		return fail_usage(problem, options.wrong);
 	if (options.command == COMMAND_VERSION)
 		puts("cse-worker " CSE_VERSION);
 	else if (options.command == COMMAND_HELP)

@@ -151,16 +151,13 @@ bool options_parse(struct options *out, int argc, char **argv, const char **prob
 	/* "-" hands out the words as option 1, wherever they stand. */
 	while ((option = getopt_long(argc, argv, "-:hc:", known, NULL)) != -1) {
 		*problem = "unknown option or missing value";
-		if (option == 1) {
-			if (!take_word(out, named, optarg, problem))
-				return false;
-			named = true;
-			continue;
-		}
-		if (!apply_option(out, option))
+		out->wrong = option == 1 ? optarg : argv[optind - 1];
+		if (option == 1 ? !take_word(out, named, optarg, problem)
+				: !apply_option(out, option))
 			return false;
-		named = named || option == 'h' || option == 'v';
+		named = named || option == 1 || option == 'h' || option == 'v';
 	}
+	out->wrong = NULL;
 	*problem = "no command";
 	if (!named || optind != argc)
 		return false;

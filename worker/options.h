@@ -17,6 +17,7 @@ struct options {
 	bool json;    /* of check and parked */
 	bool orphans; /* of check */
 	struct parked_options parked;
+	const char *wrong; /* the argument that a problem is about; NULL: no single one */
 };
 
 /* The exit statuses of the program. */

@@ -53,24 +53,24 @@ static void commands_and_options_stand_in_any_order(void **state)
 static void wrong_usage_is_named(void **state)
 {
 	static const struct {
-		const char *line, *problem;
+		const char *line, *problem, *wrong;
 	} rows[] = {
-		{"walk", "unknown command"},
-		{"run check", "more than one command"},
-		{"run --fast", "unknown option or missing value"},
-		{"run --config", "unknown option or missing value"},
-		{"--print-config", "no command"},
-		{"run --json", "--json is an option of check and parked"},
-		{"--orphans run", "--orphans is an option of check"},
-		{"parked", "parked needs an action: list, show, retry or drop"},
-		{"parked look", "unknown action of parked"},
-		{"parked list x", "parked list takes no id"},
-		{"parked list --all", "--all is an option of parked retry and parked drop"},
-		{"run --all", "--all is an option of parked retry and parked drop"},
-		{"parked show", "parked show needs an id"},
-		{"parked show x y", "more than one id"},
-		{"parked retry", "parked retry and drop need an id, or --all"},
-		{"parked drop x --all", "parked retry and drop need an id, or --all"},
+		{"walk", "unknown command", "walk"},
+		{"run check", "more than one command", "check"},
+		{"run --fast", "unknown option or missing value", "--fast"},
+		{"run --config", "unknown option or missing value", "--config"},
+		{"--print-config", "no command", NULL},
+		{"run --json", "--json is an option of check and parked", NULL},
+		{"--orphans run", "--orphans is an option of check", NULL},
+		{"parked", "parked needs an action: list, show, retry or drop", NULL},
+		{"parked look", "unknown action of parked", "look"},
+		{"parked list x", "parked list takes no id", NULL},
+		{"parked list --all", "--all is an option of parked retry and parked drop", NULL},
+		{"run --all", "--all is an option of parked retry and parked drop", NULL},
+		{"parked show", "parked show needs an id", NULL},
+		{"parked show x y", "more than one id", "y"},
+		{"parked retry", "parked retry and drop need an id, or --all", NULL},
+		{"parked drop x --all", "parked retry and drop need an id, or --all", NULL},
 	};
 	struct options options;
 	const char *problem;
@@ -79,6 +79,10 @@ static void wrong_usage_is_named(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		assert_false(parse(&options, rows[i].line, &problem));
 		assert_string_equal(problem, rows[i].problem);
+		if (rows[i].wrong)
+			assert_string_equal(options.wrong, rows[i].wrong);
+		else
+			assert_null(options.wrong);
 	}
 }
 
