@@ -8,6 +8,37 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char claim_prefix[] = "cse-request:";
+static const char claim_again[] = ":again";
+
+const char *cluster_claim(struct arena *arena, const char *request, bool again)
+{
+	return arena_printf(arena, "%s%s%s", claim_prefix, request, again ? claim_again : "");
+}
+
+bool cluster_is_claimed(const char *external_id)
+{
+	return str_starts(external_id, claim_prefix);
+}
+
+bool cluster_is_claimed_again(const char *external_id)
+{
+	size_t len = strlen(external_id), end = strlen(claim_again);
+
+	return cluster_is_claimed(external_id) && len > end &&
+	       str_eq(external_id + len - end, claim_again);
+}
+
+bool cluster_is_claimed_by(const char *external_id, const char *request)
+{
+	const char *rest = external_id + strlen(claim_prefix);
+
+	if (!request || !cluster_is_claimed(external_id) || !str_starts(rest, request))
+		return false;
+	rest += strlen(request);
+	return !*rest || str_eq(rest, claim_again);
+}
+
 static void set_node_group(struct json_object *entity, const char *name, int64_t count,
 	const char *sizing, const char *storage)
 {

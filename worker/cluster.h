@@ -13,10 +13,14 @@
 #include <json-c/json.h>
 
 /*
- * What an entity's externalId begins with until its create is accepted; behind it stands the
- * request's id.
+ * An entity's externalId until its create is accepted: "cse-request:" and the id of the request
+ * that made it. When VCD did not answer, the request makes it once more, and that one's ends in
+ * ":again": so the two can be told apart should VCD have made both, see plans/twin.h.
  */
-#define CLUSTER_REQUEST_PREFIX "cse-request:"
+const char *cluster_claim(struct arena *arena, const char *request, bool again);
+bool cluster_is_claimed(const char *external_id);
+bool cluster_is_claimed_again(const char *external_id);
+bool cluster_is_claimed_by(const char *external_id, const char *request);
 
 struct cluster_spec {
 	const char *name, *org, *vdc; /* metadata */

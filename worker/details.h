@@ -43,11 +43,6 @@ struct details_verdict {
 	const char *step, *cause;
 };
 
-/* A create whose entity VCD may have made twice, see plans/twin.h. */
-struct details_twin {
-	const char *request, *task; /* its id, its task's uuid; NULL: none */
-};
-
 struct details {
 	const char *deployment;
 	enum operation op;
@@ -59,7 +54,9 @@ struct details {
 	struct details_claim claim;
 	int64_t revivals;
 	int64_t doubt; /* ms since 1970, VCD's clock: what was sent for then may still appear; 0 */
-	struct details_twin twin;
+	/* A create whose entity VCD may have made twice, by its request, see plans/twin.h; NULL:
+	 * none. */
+	const char *twin;
 	struct details_verdict verdict;
 };
 

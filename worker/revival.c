@@ -161,8 +161,22 @@ static int send_pass(struct revived *revived, struct error *err)
 
 /* ---- admission died ---- */
 
-/* The entity that the request made, as its claim on it says; *urn NULL when there is none. */
-static int find_entity(struct revived *revived, const char **urn, struct error *err)
+static int look_at(struct revived *revived, const char *urn, struct error *err)
+{
+	struct work *work = &revived->work;
+
+	work->cluster = urn;
+	observed_release(&revived->seen);
+	observed_init(&revived->seen, &revived->details, urn, work->task.uuid);
+	return observed_look(work, &revived->seen, SEE_ENTITY | SEE_VAPP, err);
+}
+
+static bool has_vapp(const struct revived *revived)
+{
+	return revived->seen.vapp != VAPP_ABSENT && revived->seen.vapp_ours;
+}
+
+static int find_claimed(struct revived *revived, bool again, const char **urn, struct error *err)
 {
 	struct work *work = &revived->work;
 	CLEANUP(json_release)
@@ -170,9 +184,7 @@ static int find_entity(struct revived *revived, const char **urn, struct error *
 
 	*urn = NULL;
 	if (vcd_entity_find(work->vcd, VCD_SERVICE, "externalId",
-		    arena_printf(
-			    work->arena, CLUSTER_REQUEST_PREFIX "%s", revived->details.request),
-		    &list, err))
+		    cluster_claim(work->arena, revived->details.request, again), &list, err))
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *document = json_object_array_get_idx(list, i);
@@ -181,6 +193,28 @@ static int find_entity(struct revived *revived, const char **urn, struct error *
 		if (str_eq(str_last_segment(href), work->task.uuid) &&
 			str_eq(json_str(document, "org.id", ""), work->org_urn))
 			*urn = arena_strdup(work->arena, json_str(document, "id", NULL));
+	}
+	return 0;
+}
+
+/* The entity that the request made; of two the one with a vApp. None: the record names none. */
+static int find_entity(struct revived *revived, struct error *err)
+{
+	struct details *details = &revived->details;
+
+	for (int again = details->twin != NULL; again >= 0; again--) {
+		const char *urn;
+
+		if (find_claimed(revived, again, &urn, err))
+			return -1;
+		if (!urn)
+			continue;
+		if (look_at(revived, urn, err))
+			return -1;
+		if (!details->cluster || has_vapp(revived))
+			details->cluster = urn;
+		if (has_vapp(revived))
+			break;
 	}
 	return 0;
 }
@@ -194,7 +228,7 @@ static int adopt_create(struct revived *revived, struct error *err)
 	struct work *work = &revived->work;
 	struct details *details = &revived->details;
 
-	if (!details->cluster && find_entity(revived, &details->cluster, err))
+	if (!details->cluster && find_entity(revived, err))
 		return -1;
 	/* A call of the request may have had no answer, or its worker died in it. */
 	details_doubt(details, work->task.start_ms + work->config->timing_reply);
@@ -205,11 +239,9 @@ static int adopt_create(struct revived *revived, struct error *err)
 		return end_task(revived,
 			"The request was interrupted before anything was made; send it again.",
 			err);
-	work->cluster = details->cluster;
-	observed_init(&revived->seen, details, details->cluster, work->task.uuid);
-	if (observed_look(work, &revived->seen, SEE_ENTITY | SEE_VAPP, err))
+	if (look_at(revived, details->cluster, err))
 		return -1;
-	if (revived->seen.vapp == VAPP_ABSENT || !revived->seen.vapp_ours)
+	if (!has_vapp(revived))
 		details->verdict = (struct details_verdict){.kind = "rollback",
 			.step = "admission",
 			.cause = "the request was interrupted before its vApp was made"};

@@ -19,7 +19,7 @@ void details_carry(struct details *into, const struct details *fresher)
 	if (fresher->claim.pass >= into->claim.pass)
 		into->revivals = fresher->revivals;
 	details_doubt(into, fresher->doubt);
-	if (!into->twin.request)
+	if (!into->twin)
 		into->twin = fresher->twin;
 	if (!into->vapp)
 		into->vapp = fresher->vapp;

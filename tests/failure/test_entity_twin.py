@@ -12,6 +12,11 @@ BOX = LATE_BOX
 pytestmark = pytest.mark.usefixtures("in_time_again")
 
 
+def check_expected(box, href):
+    record = box.record(href)
+    assert record["twin"] == record["request"] and record["doubt"], record
+
+
 def entities(life):
     return [e for e in life.state()["entities"] if e["name"] == life.name]
 
@@ -21,7 +26,7 @@ def accepted_with_another(box, name, **changes):
     life = Life(box, name, **changes)
     hold_post(box, ENTITY)
     href = life.accepted("create", life.send("create"))
-    assert box.record(href)["twin"]["task"] == href.rsplit("/", 1)[1]
+    check_expected(box, href)
     assert len(entities(life)) == 1
     return life, href
 
@@ -37,11 +42,9 @@ def wait_at_its_end(box, life, href):
 def test_it_comes_while_the_create_waits(box):
     life, create = accepted_with_another(box, "twin-comes")
     wait_at_its_end(box, life, create)
-    box.vcd.heal()
-    wait_until(lambda: box.workers[0].events("entity.twin_removed"), what="the twin's end")
-    assert [e["id"] for e in entities(life)] == [life.id]
-    box.vcd.set_option(clock_ahead_s=GONE_S)
+    appear(box, life, "entities")
     assert box.wait_task(create).status == "success"
+    assert box.workers[0].events("entity.twin_removed")
     life.check("create")
     life.do("delete")
 
@@ -98,6 +101,58 @@ def test_a_refused_request_removes_both(box):
     life.check("delete")
 
 
+def test_an_exposed_cluster_s_delete_knows_of_it(box):
+    """Whatever the cluster's last operation was."""
+    life, create = accepted_with_another(box, "twin-later")
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create).status == "success"
+    unexpose = life.accepted("unexpose", life.send("unexpose"))
+    assert box.wait_task(unexpose).status == "success"
+    box.vcd.heal()
+    wait_until(lambda: len(entities(life)) == 2, what="the late entity")
+    life.do("delete")
+
+
+@pytest.mark.parametrize("refusal", [{"status": 400, "minor": "BAD_REQUEST"}, {"status": 503}], ids=["no", "not_now"])
+def test_one_that_stays_costs_no_cluster(box, refusal):
+    life, create = accepted_with_another(box, f"twin-stays-{refusal['status']}", spec__settings__rollback_on_failure=True)
+    wait_at_its_end(box, life, create)
+    box.vcd.heal()
+    wait_until(lambda: len(entities(life)) == 2, what="the late entity")
+    twin, = (e["id"] for e in entities(life) if e["id"] != life.id)
+    box.vcd.fail(agent=AGENT, method="DELETE", path=f"/cloudapi/1.0.0/entities/{twin}", times=0, **refusal)
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create, 60).status == "success"
+    assert box.workers[0].events("entity.twin_left")
+    box.vcd.heal()
+    life.do("delete")
+
+
+def forge(box, life, href, **changes):
+    """Another entity of the org, as its owner may write it."""
+    other = Life(box, life.name + "-other")
+    assert box.wait_task(other.accepted("create", other.send("create"))).status == "success"
+    document = box.alice.request("GET", f"/cloudapi/1.0.0/entities/{other.id}").json
+    document["externalId"] = "cse-request:" + box.record(href)["twin"]
+    for path, value in changes.items():
+        document["entity"]["status"][path] = value
+    assert box.alice.request("PUT", f"/cloudapi/1.0.0/entities/{other.id}", document).status == 200
+    return other
+
+
+def test_a_cluster_that_claims_to_be_it_stays(box):
+    """A cluster whose create has ended is none, whatever its owner writes into its externalId."""
+    life, create = accepted_with_another(box, "twin-forged")
+    other = forge(box, life, create, phase="UPDATE:SUCCEEDED")
+    assert box.vcd.ask("/faults/release", "POST", {"drop": True})["released"] == 1
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create).status == "success"
+    assert any(e["id"] == other.id for e in other.state()["entities"])
+    for one in (life, other):
+        assert box.wait_task(one.accepted("delete", one.send("delete"))).status == "success"
+    box.check_state(life.before)
+
+
 def test_a_redelivered_request_expects_it(box):
     """The worker dies in the POST: whoever gets the request next finds nothing, and makes another one."""
     life = Life(box, "twin-redelivered")
@@ -109,7 +164,7 @@ def test_a_redelivered_request_expects_it(box):
     box.workers[-2].kill()
     answer, = life.alice.answers(correlation)
     create = life.accepted("create", answer)
-    assert box.record(create)["twin"]["task"] == create.rsplit("/", 1)[1]
+    check_expected(box, create)
     wait_at_its_end(box, life, create)
     appear(box, life, "entities")
     assert box.wait_task(create).status == "success"

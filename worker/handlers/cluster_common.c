@@ -60,8 +60,7 @@ static bool is_about(const struct last_task *last, struct json_object *document)
 
 	if (last->details.cluster)
 		return str_eq(last->details.cluster, json_str(document, "id", ""));
-	return str_starts(external_id, CLUSTER_REQUEST_PREFIX) &&
-	       str_eq(external_id + strlen(CLUSTER_REQUEST_PREFIX), last->details.request) &&
+	return cluster_is_claimed_by(external_id, last->details.request) &&
 	       str_eq(str_last_segment(last->task.owner_href),
 		       str_urn_uuid(json_str(document, "org.id", "")));
 }

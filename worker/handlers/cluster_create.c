@@ -68,7 +68,7 @@ static int make_entity(struct create *create, struct error *err)
 	struct json_object *entity =
 		cluster_entity_new(&adm->spec, &adm->template, create->open.task.href);
 	/* An earlier delivery made the task, and may have died in this very call. */
-	bool twin = create->req->redelivered && create->shared;
+	bool twin = create->req->redelivered && create->shared && !create->again;
 
 	/* Tried before; *err is as it was then. */
 	if (create->entity_unknown) {
@@ -82,7 +82,8 @@ static int make_entity(struct create *create, struct error *err)
 	if (twin && create_expect_twin(create, err))
 		return -1;
 	if (vcd_entity_create(adm->ctx->vcd, adm->caller.as, adm->spec.name,
-		    claim_external_id(&adm->ctx->arena, create->req), entity, &create->urn, err)) {
+		    cluster_claim(&adm->ctx->arena, create->req->id, create->again), entity,
+		    &create->urn, err)) {
 		create->urn = NULL;
 		create->in_doubt |= vcd_in_doubt(adm->ctx->vcd);
 		/* Also when VCD said no: what it refused may be the read of its own task. */

@@ -27,6 +27,7 @@ struct create {
 	bool running;  /* an operation has claimed the task: nothing is left to do */
 	bool linked;   /* this delivery made the entity name the vApp: the create is accepted */
 	bool repeated; /* a step that failed was tried once more; only one is */
+	bool again;    /* its entity is the second that this request makes, see plans/twin.h */
 };
 
 /*
@@ -53,7 +54,8 @@ void create_find_entity(struct create *create);
 
 /*
  * Before another entity is made while VCD may still make the one that was asked for before: writes
- * that into the record, for whoever ends the operation.
+ * that into the record, for whoever ends the operation, and sets create->again. BUSY: there were
+ * two already, or another delivery has come further.
  */
 int create_expect_twin(struct create *create, struct error *err) MUST_CHECK;
 

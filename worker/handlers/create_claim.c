@@ -9,11 +9,6 @@
 
 #include <string.h>
 
-const char *claim_external_id(struct arena *arena, const struct request *req)
-{
-	return arena_printf(arena, CLUSTER_REQUEST_PREFIX "%s", req->id);
-}
-
 static int refuse_name(const struct admission *adm, struct error *err)
 {
 	return error_set(err, ERR_CONFLICT, "Cluster '%s' already exists.", adm->spec.name);
@@ -26,7 +21,7 @@ static int is_same_request(const struct admission *adm, const struct request *re
 	const char *external_id = json_str(document, "externalId", "");
 	struct last_task last;
 
-	if (str_eq(external_id, claim_external_id(&adm->ctx->arena, req)))
+	if (cluster_is_claimed_by(external_id, req->id))
 		return 1;
 	if (cluster_last_task(adm->ctx, document, &last, err))
 		return -1;
@@ -46,6 +41,19 @@ static int find_named(const struct admission *adm, struct json_object **list, st
 	return vcd_entity_find(adm->ctx->vcd, as, "name", adm->spec.name, list, err);
 }
 
+/*
+ * Of two that one request has made: the accepted one, else the one made again, which has a vApp
+ * sooner.
+ */
+static int precedence(struct json_object *document)
+{
+	if (!document)
+		return 0;
+	if (claim_is_accepted(document))
+		return 3;
+	return cluster_is_claimed_again(json_str(document, "externalId", "")) ? 2 : 1;
+}
+
 int claim_look(const struct admission *adm, const struct request *req, struct json_object **winner,
 	struct error *err)
 {
@@ -59,8 +67,7 @@ int claim_look(const struct admission *adm, const struct request *req, struct js
 		struct json_object *document = json_object_array_get_idx(list, i);
 		int same;
 
-		/* Of two that one request has made, the one that goes on counts. */
-		if (!in_org(adm, document) || (*winner && !claim_is_accepted(document)))
+		if (!in_org(adm, document) || precedence(document) <= precedence(*winner))
 			continue;
 		same = is_same_request(adm, req, document, err);
 		if (same == 0 && *winner)
@@ -106,8 +113,9 @@ int claim_look_vapp(const struct admission *adm, const struct request *req,
 
 bool claim_is_accepted(struct json_object *document)
 {
-	return !str_starts(
-		json_str(document, "externalId", CLUSTER_REQUEST_PREFIX), CLUSTER_REQUEST_PREFIX);
+	const char *external_id = json_str(document, "externalId", NULL);
+
+	return external_id && !cluster_is_claimed(external_id);
 }
 
 /* What another cluster of our name means for us. */

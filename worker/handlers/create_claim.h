@@ -8,9 +8,6 @@
 
 #include "worker/admission.h"
 
-/* externalId of an entity until its vApp is known: the request that made it. */
-const char *claim_external_id(struct arena *arena, const struct request *req);
-
 /*
  * Looks for a cluster of the wanted name in the org (service session). 0: there is none; 1: it is
  * this very request's, *winner is its document and the caller releases it; -1: CONFLICT, somebody

@@ -44,7 +44,7 @@ void create_find_entity(struct create *create)
 	struct error err = {0};
 
 	create->entity_unknown = vcd_entity_find(ctx->vcd, VCD_SERVICE, "externalId",
-		claim_external_id(&ctx->arena, create->req), &list, &err);
+		cluster_claim(&ctx->arena, create->req->id, create->again), &list, &err);
 	if (create->entity_unknown)
 		return;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
@@ -60,12 +60,24 @@ void create_find_entity(struct create *create)
 
 int create_expect_twin(struct create *create, struct error *err)
 {
-	struct details *details = &create->open.details;
 	struct thread_ctx *ctx = create->adm.ctx;
+	struct open_task now = create->open;
+	int claimed = open_task_refresh(&now, ctx, err);
 
-	details->twin = (struct details_twin){create->req->id, create->open.task.uuid};
-	details_doubt(details, vcd_now_ms(ctx->vcd));
-	return open_task_record(&create->open, ctx, err);
+	if (claimed < 0)
+		return -1;
+	if (claimed > 0 || now.details.cluster)
+		return error_set(err, ERR_BUSY, "another delivery of this request was faster");
+	if (create->again || now.details.twin)
+		return refuse_interrupted(
+			create, "VCD was asked for its entity twice, and did not answer", err);
+	now.details.twin = create->req->id;
+	details_doubt(&now.details, vcd_now_ms(ctx->vcd));
+	if (open_task_record(&now, ctx, err))
+		return -1;
+	create->open = now;
+	create->again = true;
+	return 0;
 }
 
 /* 1 goes on, 0 the winner is the answer, -1 neither. */

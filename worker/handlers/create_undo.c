@@ -160,17 +160,47 @@ static enum fate ask_fate(struct create *create)
 	return is_linked_by_another(create) ? FATE_SHARED : FATE_OURS;
 }
 
-/* Something that VCD was asked for, and that was not found. */
-static bool may_appear(const struct create *create)
+/*
+ * Something that VCD was asked for may still appear. Beside the winner nothing does: its vApp has
+ * the name, and its task's record knows of the entity.
+ */
+static bool must_wait(const struct create *create, enum fate fate)
 {
-	return create->in_doubt || create->open.details.twin.request;
+	if (is_winners_task(create))
+		return false;
+	return create->in_doubt || (fate == FATE_OURS && create->open.details.twin);
 }
 
 /* In reverse, the task last. */
+static void take_back(struct create *create, enum fate fate, const char *cause, struct error *err)
+{
+	const char *name = create->adm.spec.name;
+	bool ours = fate == FATE_OURS && !is_winners_task(create);
+
+	/* What may still appear has to be waited for. */
+	if (create->urn && (undo_vapp(create) || must_wait(create, fate) || undo_entity(create))) {
+		int untold = ours ? hand_over(create, cause) : keep_entity(create);
+
+		/* The resync may find a create that looks accepted. */
+		error_wrap(err,
+			untold ? "it is not known whether cluster '%s' is being created, look "
+				 "before you send it again"
+			       : "cluster '%s' was not created and is being removed",
+			name);
+	} else if (create->entity_unknown || create->in_doubt || create->open.details.twin) {
+		/* The resync looks for the entity again, as long as the task runs. */
+		error_wrap(err, "cluster '%s' was not created and is being removed", name);
+	} else if (ours) {
+		open_task_fail(&create->open, create->adm.ctx,
+			arena_printf(
+				&create->adm.ctx->arena, "Error creating the cluster '%s'", name),
+			cause);
+	}
+}
+
 bool create_undo(struct create *create, struct error *err)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
-	const char *name = create->adm.spec.name;
 	const char *cause = redact(&ctx->arena, err->msg);
 	enum fate fate;
 
@@ -181,28 +211,12 @@ bool create_undo(struct create *create, struct error *err)
 	if (fate == FATE_ACCEPTED)
 		return true;
 	if (fate == FATE_SHARED) {
-		error_wrap(err, "cluster '%s' is being created all the same", name);
+		error_wrap(
+			err, "cluster '%s' is being created all the same", create->adm.spec.name);
 		return false;
 	}
 	if (create->entity_unknown)
 		create_find_entity(create);
-	/* What may still appear has to be waited for. */
-	if (create->urn && (undo_vapp(create) || may_appear(create) || undo_entity(create))) {
-		int untold = fate == FATE_OURS ? hand_over(create, cause) : keep_entity(create);
-
-		/* The resync may find a create that looks accepted. */
-		error_wrap(err,
-			untold ? "it is not known whether cluster '%s' is being created, look "
-				 "before you send it again"
-			       : "cluster '%s' was not created and is being removed",
-			name);
-		return false;
-	}
-	/* The resync looks for the entity again, as long as the task runs. */
-	if (create->entity_unknown || may_appear(create))
-		error_wrap(err, "cluster '%s' was not created and is being removed", name);
-	else if (fate == FATE_OURS && !is_winners_task(create))
-		open_task_fail(&create->open, ctx,
-			arena_printf(&ctx->arena, "Error creating the cluster '%s'", name), cause);
+	take_back(create, fate, cause, err);
 	return false;
 }

@@ -35,7 +35,7 @@ static struct details fullest(struct arena *arena, const struct details *details
 		.ended = true};
 	full.revivals = 9;
 	full.doubt = INT64_C(9999999999999);
-	full.twin = (struct details_twin){full.request, full.vapp};
+	full.twin = str_or(full.twin, full.request);
 	/* The cause is what details_encode may cut: as a step it counts in full. */
 	full.verdict = (struct details_verdict){
 		.kind = "rollback", .step = arena_strdup(arena, cause), .cause = "c"};

@@ -305,7 +305,7 @@ static int look_rules(struct work *work, struct observed *seen, struct error *er
 static void take_over(struct work *work, struct observed *seen, const struct details *theirs)
 {
 	details_doubt(work->details, theirs->doubt);
-	if (!work->details->twin.request)
+	if (!work->details->twin)
 		work->details->twin = theirs->twin;
 	if (theirs->vapp && !work->details->vapp)
 		work->details->vapp = seen->vapp_uuid = theirs->vapp;

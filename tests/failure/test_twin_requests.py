@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""A request whose entity VCD makes twice, and that is delivered more than once, or whose workers die: the
+two are never mistaken for each other, and what one delivery was told the others are told.
+"""
+import json
+import uuid
+
+import pytest
+from broker import REPLY_EXCHANGE, REQUEST_EXCHANGE, Message
+from cloud import wait_until
+from disturb import held, release
+from late import ENTITY, GONE_S, LATE_BOX, hold_post
+from life import AGENT, Life
+
+SLOW = {**LATE_BOX["timing"], "vcd_call": 4}
+COMPOSE = "*/composeVApp"
+TASK = "/api/task/*"
+COPIES = {"threads": {"request": 12, "operation": 2}}  # several slow requests of one org at once
+
+
+def entities(life):
+    return [e for e in life.state()["entities"] if e["name"] == life.name]
+
+
+def wait_held(box, part):
+    """Until a call to such a path is held."""
+    return wait_until(lambda: next((c["path"] for c in held(box) if part in c["path"]), None), pause_s=0.02,
+                      what=f"a call of {part}")
+
+
+def go_on(box, part):
+    assert release(box, path=wait_held(box, part)) == 1
+
+
+def replace_worker(box):
+    """A new one takes over from the last, which dies."""
+    box.add_worker()
+    box.wait_ready(box.workers[-1])
+    box.workers[-2].kill()
+
+
+def redeliver(box, life, request_id):
+    """A copy whose first worker has died."""
+    correlation = str(uuid.uuid4())
+    message = Message(REQUEST_EXCHANGE, "cse", life.alice.message(*life.request("create"), request_id=request_id),
+                      correlation_id=correlation, reply_to="replies", reply_exchange=REPLY_EXCHANGE,
+                      message_type="ProcessHttpRequest")
+    message.deliveries = 1
+    box.broker.put("cse", message)
+    return correlation
+
+
+def check_created(box, life, answer):
+    """What was accepted is there, once, when what may still come has come."""
+    box.vcd.heal()
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(life.accepted("create", answer)).status == "success"
+    life.check("create")
+
+
+def test_the_resync_takes_the_one_that_has_a_vapp(new_box):
+    """The worker dies behind the vApp of the second entity, and nobody gets its request again."""
+    box = new_box(timing=SLOW)
+    life = Life(box, "twin-adopted")
+    hold_post(box, ENTITY)
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after")
+    life.alice.send(*life.request("create"))
+    wait_until(lambda: any(v["name"] == life.name for v in life.state()["vapps"]), what="the vApp")
+    box.broker.hold("cse")
+    box.workers[-1].kill()
+    box.broker.lose_all()
+    box.vcd.heal()
+    wait_until(lambda: len(entities(life)) == 2, what="the late entity")
+    task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"])
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    box.add_worker()
+    assert box.wait_task("/api/task/" + task).status == "success"
+    life.id, = (e["id"] for e in entities(life))
+    life.check("create")
+
+
+def test_a_copy_that_loses_leaves_the_other_s_task_alone(new_box):
+    """One delivery waits for its entity; another, whose first worker died, makes one for the same task."""
+    box = new_box(workers=0, timing=SLOW)
+    box.add_worker(**COPIES)
+    box.broker.wait(lambda: sum(c.queue is not None for c in box.broker.connections) >= 14, what="its threads")
+    life, request = Life(box, "twin-loses"), str(uuid.uuid4())
+    hold_post(box, ENTITY)
+    first = life.alice.send(*life.request("create"), request_id=request)
+    wait_held(box, ENTITY)
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before", times=1)
+    second = redeliver(box, life, request)
+    wait_held(box, "compose")
+    go_on(box, ENTITY)
+    answer, = life.alice.answers(first)
+    assert answer.status == 202, answer
+    box.vcd.heal()
+    other, = life.alice.answers(second)
+    assert (other.status, other.json["id"]) == (202, answer.json["id"])
+    check_created(box, life, answer)
+
+
+@pytest.mark.parametrize("where", ["compose", "link"])
+def test_of_two_the_request_goes_on_with_the_one_that_has_a_vapp(new_box, where):
+    """Two workers die, the first in the entity's POST, the second behind the vApp of another one."""
+    box = new_box(timing=SLOW)
+    life = Life(box, "twin-resumed")
+    hold_post(box, ENTITY)
+    correlation = life.alice.send(*life.request("create"))
+    wait_held(box, ENTITY)
+    box.vcd.fail(agent=AGENT, method="PUT", path=TASK, hold="before", times=1)
+    replace_worker(box)
+    wait_held(box, "/api/task/")
+    go_on(box, ENTITY)
+    wait_until(lambda: entities(life), pause_s=0.02, what="the first entity")
+    if where == "compose":
+        box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after", times=1)
+    else:
+        box.vcd.fail(agent=AGENT, method="PUT", path="/cloudapi/1.0.0/entities/*", hold="before", times=1)
+    go_on(box, "/api/task/")
+    wait_until(lambda: held(box), pause_s=0.02, what=where)
+    replace_worker(box)
+    answer, = life.alice.answers(correlation)
+    check_created(box, life, answer)
+
+
+def test_a_slow_delivery_leaves_the_record_of_the_faster_one(new_box):
+    """One delivery hangs in the entity's POST while another makes everything, and an operation begins."""
+    box = new_box(workers=0, timing=LATE_BOX["timing"])
+    box.add_worker(**COPIES)
+    box.broker.wait(lambda: sum(c.queue is not None for c in box.broker.connections) >= 14, what="its threads")
+    life, request = Life(box, "twin-slow"), str(uuid.uuid4())
+    box.vcd.set_option(boot_ms=6000)
+    hold_post(box, ENTITY)
+    first = life.alice.send(*life.request("create"), request_id=request)
+    wait_held(box, ENTITY)
+    second = redeliver(box, life, request)
+    answer, = life.alice.answers(second)
+    href = life.accepted("create", answer)
+    other, = life.alice.answers(first)
+    assert (other.status, other.json["id"]) == (202, life.id), other
+    record = box.record(href)
+    assert record["cluster"] == life.id and record["claim"]["pass"] > 0, json.dumps(record)
+    box.vcd.set_option(boot_ms=5)
+    check_created(box, life, answer)
