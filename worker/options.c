@@ -69,6 +69,19 @@ static bool take_word(struct options *out, bool named, const char *word, const c
 	return true;
 }
 
+/* What getopt stands at: a word, or an option it does not know or that lacks its value. */
+static const char *argument_at(int option, char **argv)
+{
+	static char letter[] = "-x";
+
+	if (option == 1)
+		return optarg;
+	if (!optopt || str_starts(argv[optind - 1], "--"))
+		return argv[optind - 1];
+	letter[1] = (char)optopt;
+	return letter;
+}
+
 static bool apply_option(struct options *out, int option)
 {
 	switch (option) {
@@ -151,7 +164,7 @@ bool options_parse(struct options *out, int argc, char **argv, const char **prob
 	/* "-" hands out the words as option 1, wherever they stand. */
 	while ((option = getopt_long(argc, argv, "-:hc:", known, NULL)) != -1) {
 		*problem = "unknown option or missing value";
-		out->wrong = option == 1 ? optarg : argv[optind - 1];
+		out->wrong = argument_at(option, argv);
 		if (option == 1 ? !take_word(out, named, optarg, problem)
 				: !apply_option(out, option))
 			return false;

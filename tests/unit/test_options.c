@@ -58,6 +58,7 @@ static void wrong_usage_is_named(void **state)
 		{"walk", "unknown command", "walk"},
 		{"run check", "more than one command", "check"},
 		{"run --fast", "unknown option or missing value", "--fast"},
+		{"run -xh", "unknown option or missing value", "-x"},
 		{"run --config", "unknown option or missing value", "--config"},
 		{"--print-config", "no command", NULL},
 		{"run --json", "--json is an option of check and parked", NULL},
