@@ -31,9 +31,12 @@ bool cluster_is_claimed_again(const char *external_id)
 
 bool cluster_is_claimed_by(const char *external_id, const char *request)
 {
-	const char *rest = external_id + strlen(claim_prefix);
+	const char *rest;
 
-	if (!request || !cluster_is_claimed(external_id) || !str_starts(rest, request))
+	if (!request || !cluster_is_claimed(external_id))
+		return false;
+	rest = external_id + strlen(claim_prefix);
+	if (!str_starts(rest, request))
 		return false;
 	rest += strlen(request);
 	return !*rest || str_eq(rest, claim_again);

@@ -202,7 +202,7 @@ static int find_entity(struct revived *revived, struct error *err)
 {
 	struct details *details = &revived->details;
 
-	for (int again = details->twin != NULL; again >= 0; again--) {
+	for (int again = 1; again >= 0; again--) {
 		const char *urn;
 
 		if (find_claimed(revived, again, &urn, err))

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing an operation's own task. Every write reads first and carries forward what another worker
- * may have recorded since: verdict, revivals, and vApp and edge once they are known.
+ * may have recorded since: verdict, revivals, doubt, twin, and vApp and edge once they are known.
  */
 #ifndef WORKER_TASK_RECORD_H
 #define WORKER_TASK_RECORD_H
 
 #include "worker/plans/plan.h"
 
-/* Takes verdict and revivals, and vapp and edge where unset, from a fresher record. Pure. */
+/* Takes verdict, revivals and doubt, and twin, vapp and edge where unset, from a fresher record.
+ * Pure. */
 void details_carry(struct details *into, const struct details *fresher);
 
 /* Keeps what was read or written just now. */

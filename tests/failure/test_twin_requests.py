@@ -15,7 +15,6 @@ from life import AGENT, Life
 SLOW = {**LATE_BOX["timing"], "vcd_call": 4}
 COMPOSE = "*/composeVApp"
 TASK = "/api/task/*"
-COPIES = {"threads": {"request": 12, "operation": 2}}  # several slow requests of one org at once
 
 
 def entities(life):
@@ -37,6 +36,12 @@ def replace_worker(box):
     box.add_worker()
     box.wait_ready(box.workers[-1])
     box.workers[-2].kill()
+
+
+def add_roomy_worker(box):
+    """It takes several slow requests of one org at once."""
+    box.add_worker(threads={"request": 12, "operation": 2})
+    box.broker.wait(lambda: sum(c.queue is not None for c in box.broker.connections) >= 14, what="its threads")
 
 
 def redeliver(box, life, request_id):
@@ -82,8 +87,7 @@ def test_the_resync_takes_the_one_that_has_a_vapp(new_box):
 def test_a_copy_that_loses_leaves_the_other_s_task_alone(new_box):
     """One delivery waits for its entity; another, whose first worker died, makes one for the same task."""
     box = new_box(workers=0, timing=SLOW)
-    box.add_worker(**COPIES)
-    box.broker.wait(lambda: sum(c.queue is not None for c in box.broker.connections) >= 14, what="its threads")
+    add_roomy_worker(box)
     life, request = Life(box, "twin-loses"), str(uuid.uuid4())
     hold_post(box, ENTITY)
     first = life.alice.send(*life.request("create"), request_id=request)
@@ -127,8 +131,7 @@ def test_of_two_the_request_goes_on_with_the_one_that_has_a_vapp(new_box, where)
 def test_a_slow_delivery_leaves_the_record_of_the_faster_one(new_box):
     """One delivery hangs in the entity's POST while another makes everything, and an operation begins."""
     box = new_box(workers=0, timing=LATE_BOX["timing"])
-    box.add_worker(**COPIES)
-    box.broker.wait(lambda: sum(c.queue is not None for c in box.broker.connections) >= 14, what="its threads")
+    add_roomy_worker(box)
     life, request = Life(box, "twin-slow"), str(uuid.uuid4())
     box.vcd.set_option(boot_ms=6000)
     hold_post(box, ENTITY)
@@ -143,3 +146,108 @@ def test_a_slow_delivery_leaves_the_record_of_the_faster_one(new_box):
     assert record["cluster"] == life.id and record["claim"]["pass"] > 0, json.dumps(record)
     box.vcd.set_option(boot_ms=5)
     check_created(box, life, answer)
+
+
+def test_a_vapp_that_vcd_did_not_show_is_ours(new_box):
+    """compose took effect without an answer, and VCD refuses to be asked for it; the next one meets its name."""
+    box = new_box(timing=SLOW, resync=False)
+    life = Life(box, "twin-none")
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after", times=1)
+    correlation = life.alice.send(*life.request("create"))
+    wait_held(box, "compose")
+    box.vcd.fail(agent=AGENT, method="GET", path="/api/query", status=429, times=2)
+    assert release(box, drop=True) == 1
+    answer, = life.alice.answers(correlation)
+    assert sum(fault["hits"] for fault in box.vcd.ask("/faults")) == 3, box.vcd.ask("/faults")
+    check_created(box, life, answer)
+
+
+def test_who_is_overtaken_in_the_entity_s_post_leaves_the_task(new_box):
+    """Its POST has no answer, and a copy has gone on with its task meanwhile but is not done."""
+    box = new_box(workers=0, timing=LATE_BOX["timing"])
+    add_roomy_worker(box)
+    life, request = Life(box, "twin-behind"), str(uuid.uuid4())
+    hold_post(box, ENTITY)
+    first = life.alice.send(*life.request("create"), request_id=request)
+    wait_held(box, ENTITY)
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before", times=1)
+    second = redeliver(box, life, request)
+    wait_held(box, "compose")
+    other, = life.alice.answers(first)
+    assert other.status == 503 and "is being created all the same" in other.problem, other
+    answer, = life.alice.answers(second)
+    check_created(box, life, answer)
+
+
+def test_a_record_that_was_overwritten_learns_of_it_again(new_box):
+    """The first delivery, slow, writes its record over that of a copy, which dies without a word."""
+    box = new_box(workers=0, timing=SLOW)
+    add_roomy_worker(box)
+    life, request = Life(box, "twin-wiped"), str(uuid.uuid4())
+    hold_post(box, ENTITY)
+    first = life.alice.send(*life.request("create"), request_id=request)
+    wait_held(box, ENTITY)
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before", times=1)
+    redeliver(box, life, request)
+    wait_held(box, "compose")
+    box.broker.hold("cse", "cse.operations")
+    go_on(box, ENTITY)
+    answer, = life.alice.answers(first)
+    href = life.accepted("create", answer)
+    box.workers[-1].kill()
+    box.broker.lose_all()
+    assert box.record(href)["twin"] == request
+    box.add_worker()
+    box.broker.release()
+    check_created(box, life, answer)
+
+
+def two_of_which_the_first_came_further(box, life, recorded):
+    """Three workers die: in the first POST, in the second, and behind the vApp or the record of the first
+    entity, which had come meanwhile. Then the second one comes. The request, and the first one's id."""
+    request = str(uuid.uuid4())
+    hold_post(box, ENTITY)
+    correlation = life.alice.send(*life.request("create"), request_id=request)
+    wait_held(box, ENTITY)
+    hold_post(box, ENTITY)
+    replace_worker(box)
+    wait_until(lambda: len(held(box)) == 2, pause_s=0.02, what="the second POST")
+    if recorded:
+        box.vcd.fail(agent=AGENT, method="PUT", path="/cloudapi/1.0.0/entities/*", hold="before", times=1)
+    else:
+        box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after", times=1)
+    assert release(box, body=f'"cse-request:{request}"') == 1
+    wait_until(lambda: entities(life), pause_s=0.02, what="the first entity")
+    first, = (e["id"] for e in entities(life))
+    replace_worker(box)
+    wait_until(lambda: len(held(box)) == 2, pause_s=0.02, what="the third worker")
+    box.workers[-1].kill()
+    assert release(box, body=":again") == 1
+    wait_until(lambda: len(entities(life)) == 2, pause_s=0.02, what="the second entity")
+    return correlation, first
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["vapp", "record"])
+def test_the_first_one_goes_on_when_it_has_come_further(new_box, recorded):
+    box = new_box(timing=SLOW)
+    life = Life(box, "twin-first")
+    correlation, first = two_of_which_the_first_came_further(box, life, recorded)
+    box.add_worker()
+    answer, = life.alice.answers(correlation)
+    check_created(box, life, answer)
+    assert life.id == first
+
+
+def test_a_twin_is_removed_with_its_vapp(new_box):
+    """The last delivery takes the second one, and can do no more with it."""
+    box = new_box(timing=SLOW)
+    life = Life(box, "twin-vapp")
+    correlation, _ = two_of_which_the_first_came_further(box, life, recorded=False)
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, status=503, times=2)
+    box.add_worker()
+    answer, = life.alice.answers(correlation)
+    assert answer.status == 503 and "is being removed" in answer.problem, answer
+    box.vcd.heal()
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    wait_until(lambda: not life.state()["running_tasks"], what="the end of its task")
+    life.check("delete")

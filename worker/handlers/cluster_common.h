@@ -31,7 +31,8 @@ int cluster_last_task(struct thread_ctx *ctx, struct json_object *document, stru
 
 /*
  * Carries forward what an earlier operation of this cluster has recorded: edge, network, VDC and
- * vApp, resolved with a caller's token once. Nothing unless that record names the cluster itself.
+ * vApp, resolved with a caller's token once, and what may still appear. Nothing unless that record
+ * names the cluster itself.
  */
 void details_inherit(struct details *details, const struct last_task *last);
 

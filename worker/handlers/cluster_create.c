@@ -123,10 +123,17 @@ static int find_made_vapp(struct create *create, struct error *err)
 		create->shared = true;
 		return 0;
 	}
-	if (err->code == ERR_CONFLICT &&
-		claim_look_vapp(adm, create->req, &create->winner, err) > 0)
+	if (err->code != ERR_CONFLICT ||
+		claim_look_vapp(adm, create->req, &create->winner, err) <= 0)
+		return -1;
+	if (!str_eq(json_str(create->winner, "id", ""), create->urn)) {
 		log_event(LOG_INFO, "create.overtaken", LOG_STR("cluster", create->urn));
-	return -1;
+		return -1;
+	}
+	/* Ours all the same: a moment ago VCD could not tell. */
+	json_release(&create->winner);
+	create->shared = create_find_vapp(create, &why) > 0;
+	return create->shared ? 0 : -1;
 }
 
 static int make_vapp(struct create *create, struct error *err)
@@ -201,12 +208,13 @@ static int link_entity(struct create *create, struct error *err)
 {
 	const struct admission *adm = &create->adm;
 	struct cluster_change change = {.exposed = -1, .expose = -1, .workers = -1};
+	bool twin;
 
 	/* Its owner may have written the entity since; the reply must name the task. */
 	change.phase = "CREATE:IN_PROGRESS";
 	change.task_href = create->open.task.href;
-	if (claim_settle(adm, create->req, create->urn, &create->document, err) ||
-		yield_to_delete(create, err))
+	if (claim_settle(adm, create->req, create->urn, &create->document, &twin, err) ||
+		yield_to_delete(create, err) || (twin && create_note_twin(create, err)))
 		return -1;
 	change.external_id = vcd_href(adm->ctx->vcd, "/api/vApp/vapp-%s", create->vapp);
 	if (create->running ||

@@ -28,6 +28,7 @@ struct create {
 	bool linked;   /* this delivery made the entity name the vApp: the create is accepted */
 	bool repeated; /* a step that failed was tried once more; only one is */
 	bool again;    /* its entity is the second that this request makes, see plans/twin.h */
+	bool told;     /* it has written so into the record, or has tried to */
 };
 
 /*
@@ -47,8 +48,8 @@ void create_resume_task(struct create *create);
 void create_set_task(struct create *create);
 
 /*
- * After a lost answer the entity may exist: only the claim in its externalId can tell. Sets
- * create->urn or, when VCD cannot be asked, entity_unknown.
+ * After a lost answer the entity may exist: only the claim in its externalId can tell, that of the
+ * latest POST. Sets create->urn or, when VCD cannot be asked, entity_unknown.
  */
 void create_find_entity(struct create *create);
 
@@ -58,6 +59,15 @@ void create_find_entity(struct create *create);
  * two already, or another delivery has come further.
  */
 int create_expect_twin(struct create *create, struct error *err) MUST_CHECK;
+
+/* The same when one was seen of which the record, written by a slower delivery, does not know. */
+int create_note_twin(struct create *create, struct error *err) MUST_CHECK;
+
+/*
+ * Has a later delivery gone on with the task, while this one hung in its POST, and made an entity
+ * of its own? The record as VCD has it now says so.
+ */
+bool create_is_followed(const struct create *create, const struct details *details);
 
 /*
  * The vApp that carries our entity's URN in its Description, by the VDC of the record: 1 and

@@ -41,17 +41,31 @@ static int find_named(const struct admission *adm, struct json_object **list, st
 	return vcd_entity_find(adm->ctx->vcd, as, "name", adm->spec.name, list, err);
 }
 
-/*
- * Of two that one request has made: the accepted one, else the one made again, which has a vApp
- * sooner.
- */
-static int precedence(struct json_object *document)
+/* Does the record of its task name this one? */
+static bool is_named(const struct admission *adm, struct json_object *document)
 {
-	if (!document)
-		return 0;
-	if (claim_is_accepted(document))
-		return 3;
-	return cluster_is_claimed_again(json_str(document, "externalId", "")) ? 2 : 1;
+	struct last_task last;
+	struct error ignored;
+
+	return cluster_last_task(adm->ctx, document, &last, &ignored) == 0 && last.ours &&
+	       last.details.cluster;
+}
+
+/*
+ * Of two that one request has made: the accepted one, else the one with a record, else the one made
+ * again.
+ */
+static bool goes_before(
+	const struct admission *adm, struct json_object *document, struct json_object *other)
+{
+	bool accepted = claim_is_accepted(document);
+
+	if (accepted != claim_is_accepted(other))
+		return accepted;
+	if (is_named(adm, other))
+		return false;
+	return is_named(adm, document) ||
+	       cluster_is_claimed_again(json_str(document, "externalId", ""));
 }
 
 int claim_look(const struct admission *adm, const struct request *req, struct json_object **winner,
@@ -67,7 +81,7 @@ int claim_look(const struct admission *adm, const struct request *req, struct js
 		struct json_object *document = json_object_array_get_idx(list, i);
 		int same;
 
-		if (!in_org(adm, document) || precedence(document) <= precedence(*winner))
+		if (!in_org(adm, document) || (*winner && !goes_before(adm, document, *winner)))
 			continue;
 		same = is_same_request(adm, req, document, err);
 		if (same == 0 && *winner)
@@ -161,8 +175,23 @@ static enum rival look_at_rivals(const struct admission *adm, struct json_object
 	return worst;
 }
 
+/* Another one of this request and its task. Copies of the request have tasks of their own. */
+static bool has_twin(struct json_object *list, const struct request *req, struct json_object *own)
+{
+	for (size_t i = 0; own && i < json_object_array_length(list); i++) {
+		struct json_object *document = json_object_array_get_idx(list, i);
+
+		if (!str_eq(json_str(document, "id", ""), json_str(own, "id", "")) &&
+			cluster_is_claimed_by(json_str(document, "externalId", ""), req->id) &&
+			str_eq(json_str(document, "entity.status.task_href", ""),
+				json_str(own, "entity.status.task_href", "")))
+			return true;
+	}
+	return false;
+}
+
 int claim_settle(const struct admission *adm, const struct request *req, const char *urn,
-	struct json_object **own, struct error *err)
+	struct json_object **own, bool *twin, struct error *err)
 {
 	enum { PAUSE_MS = 200 };
 	int64_t until = req->received_ms + adm->ctx->shared->config->timing_first_write;
@@ -175,6 +204,7 @@ int claim_settle(const struct admission *adm, const struct request *req, const c
 		if (find_named(adm, &list, err))
 			return -1;
 		rival = look_at_rivals(adm, list, urn, own);
+		*twin = has_twin(list, req, *own);
 		if (rival == RIVAL_WINS)
 			return refuse_name(adm, err);
 		if (rival == RIVAL_NONE && *own)

@@ -26,10 +26,11 @@ bool claim_is_accepted(struct json_object *document);
 /*
  * Looks again while this request's entity `urn` and its vApp exist: of two requests for one name
  * that began together at least one sees the other here. *own is our document, which the caller
- * releases. CONFLICT when we must give way; BUSY when the other one does not decide in time. May
- * wait, until timing.first_write after the delivery.
+ * releases; *twin: the request has made another one for the same task, see plans/twin.h. CONFLICT
+ * when we must give way; BUSY when the other one does not decide in time. May wait, until
+ * timing.first_write after the delivery.
  */
 int claim_settle(const struct admission *adm, const struct request *req, const char *urn,
-	struct json_object **own, struct error *err) MUST_CHECK;
+	struct json_object **own, bool *twin, struct error *err) MUST_CHECK;
 
 #endif

@@ -58,26 +58,50 @@ void create_find_entity(struct create *create)
 	}
 }
 
-int create_expect_twin(struct create *create, struct error *err)
+bool create_is_followed(const struct create *create, const struct details *details)
+{
+	return details->twin && !create->told && !create->req->redelivered;
+}
+
+static int record_twin(struct create *create, struct open_task *now, struct error *err)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
+
+	now->details.twin = create->req->id;
+	details_doubt(&now->details, vcd_now_ms(ctx->vcd));
+	if (open_task_record(now, ctx, err))
+		return -1;
+	create->open = *now;
+	return 0;
+}
+
+int create_expect_twin(struct create *create, struct error *err)
+{
 	struct open_task now = create->open;
-	int claimed = open_task_refresh(&now, ctx, err);
+	int claimed = open_task_refresh(&now, create->adm.ctx, err);
 
 	if (claimed < 0)
 		return -1;
-	if (claimed > 0 || now.details.cluster)
+	if (claimed > 0 || now.details.cluster || create_is_followed(create, &now.details))
 		return error_set(err, ERR_BUSY, "another delivery of this request was faster");
-	if (create->again || now.details.twin)
+	if (create->again || (now.details.twin && !create->told))
 		return refuse_interrupted(
 			create, "VCD was asked for its entity twice, and did not answer", err);
-	now.details.twin = create->req->id;
-	details_doubt(&now.details, vcd_now_ms(ctx->vcd));
-	if (open_task_record(&now, ctx, err))
+	create->told = true;
+	if (record_twin(create, &now, err))
 		return -1;
-	create->open = now;
 	create->again = true;
 	return 0;
+}
+
+int create_note_twin(struct create *create, struct error *err)
+{
+	struct open_task now = create->open;
+	int claimed = open_task_refresh(&now, create->adm.ctx, err);
+
+	if (claimed < 0)
+		return -1;
+	return claimed || now.details.twin ? 0 : record_twin(create, &now, err);
 }
 
 /* 1 goes on, 0 the winner is the answer, -1 neither. */

@@ -155,7 +155,8 @@ static enum fate ask_fate(struct create *create)
 		vcd_entity_get(ctx->vcd, VCD_SERVICE, details->cluster, &create->winner, &err) == 0)
 		return FATE_ACCEPTED;
 	/* Its record names a vApp that this delivery has not written there. */
-	if (claimed > 0 || (details->vapp && !str_eq(details->vapp, vapp)))
+	if (claimed > 0 || (details->vapp && !str_eq(details->vapp, vapp)) ||
+		create_is_followed(create, details))
 		return FATE_SHARED;
 	return is_linked_by_another(create) ? FATE_SHARED : FATE_OURS;
 }
@@ -169,6 +170,15 @@ static bool must_wait(const struct create *create, enum fate fate)
 	if (is_winners_task(create))
 		return false;
 	return create->in_doubt || (fate == FATE_OURS && create->open.details.twin);
+}
+
+/* Only an entity: the name of a vApp is the other one's. */
+static void leave_none_beside(struct create *create)
+{
+	const char *named = create->open.details.cluster;
+
+	if (create->urn && named && !str_eq(named, create->urn))
+		(void)undo_entity(create);
 }
 
 /* In reverse, the task last. */
@@ -208,6 +218,9 @@ bool create_undo(struct create *create, struct error *err)
 		return false;
 	caller_allow_undo(ctx);
 	fate = ask_fate(create);
+	/* The record may not know of an entity that was made beside the one it names. */
+	if (fate == FATE_ACCEPTED || fate == FATE_SHARED)
+		leave_none_beside(create);
 	if (fate == FATE_ACCEPTED)
 		return true;
 	if (fate == FATE_SHARED) {

@@ -93,8 +93,8 @@ struct observed {
 
 	/* SEE_TWIN */
 	enum twin twin;
-	const char *twin_urn;  /* TWIN_THERE */
-	const char *twin_left; /* VCD does not let it go; NULL */
+	const char *twin_urn, *twin_name, *twin_owner; /* TWIN_THERE */
+	const char *twin_left;			       /* VCD does not let it go; NULL */
 
 	/* Done in this pass; VCD need not be asked again. */
 	bool named, marks_written, data_written, undeployed, resolved, superseded_ended;

@@ -16,12 +16,12 @@ struct work {
 	const struct config *config;
 	struct vcd *vcd;
 	struct arena *arena;
-	struct vcd_task task; /* as read or written last */
-	int64_t task_ms;      /* clock_ms() of that */
-	struct details
-		*details;    /* its record; acts may add vapp and edge, the next write keeps them */
-	bool unsettled;	     /* a NAT rule was sent for that nobody has seen or refused yet */
-	const char *cluster; /* entity URN */
+	struct vcd_task task;	 /* as read or written last */
+	int64_t task_ms;	 /* clock_ms() of that */
+	struct details *details; /* its record; looks and acts may add vapp, edge, doubt and twin,
+				  the next write keeps them */
+	bool unsettled;		 /* a NAT rule was sent for that nobody has seen or refused yet */
+	const char *cluster;	 /* entity URN */
 	const char *org_urn;
 	int64_t mutate_until_ms;	  /* clock_ms() after which VCD is not changed any more */
 	int64_t attempt;		  /* failures in a row before this pass */

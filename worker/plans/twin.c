@@ -6,21 +6,32 @@
 #include "common/str.h"
 #include "worker/cluster.h"
 #include "worker/vcd/entity.h"
+#include "worker/vcd/vapp.h"
 
 enum { TRIES = 3 };
 
-/*
- * Entities are written by their owners: one whose claim is forged must at least be of the task's
- * org, and still look like a create that nobody has accepted.
- */
+/* The task of a create and its owner are in both entities; what ends it later has others. */
+static bool is_of_task(const struct work *work, struct json_object *document)
+{
+	const char *href = json_str(document, "entity.status.task_href", "");
+	const char *owner = json_str(document, "owner.id", "");
+
+	return work->details->op != OPERATION_CREATE ||
+	       (str_eq(str_last_segment(href), work->task.uuid) &&
+		       str_eq(str_urn_uuid(owner), str_last_segment(work->task.user_href)));
+}
+
+/* Entities are written by their owners: a claim may be forged, also of a cluster that is in use. */
 static bool is_twin(
 	const struct work *work, const struct observed *seen, struct json_object *document)
 {
 	const char *id = json_str(document, "id", "");
+	const char *phase = json_str(document, "entity.status.phase", "");
 
 	return !str_eq(id, work->cluster) && !str_eq(id, seen->twin_left) &&
 	       str_eq(json_str(document, "org.id", ""), work->org_urn) &&
-	       str_starts(json_str(document, "entity.status.phase", ""), "CREATE:");
+	       (str_eq(phase, "CREATE:IN_PROGRESS") || str_eq(phase, "CREATE:FAILED")) &&
+	       is_of_task(work, document);
 }
 
 static int find_twin(struct work *work, struct observed *seen, bool again, struct error *err)
@@ -38,6 +49,8 @@ static int find_twin(struct work *work, struct observed *seen, bool again, struc
 			continue;
 		seen->twin = TWIN_THERE;
 		seen->twin_urn = arena_strdup(work->arena, json_str(document, "id", ""));
+		seen->twin_name = arena_strdup(work->arena, json_str(document, "name", ""));
+		seen->twin_owner = arena_strdup(work->arena, json_str(document, "owner.id", ""));
 	}
 	return 0;
 }
@@ -51,8 +64,11 @@ int look_twin(struct work *work, struct observed *seen, struct error *err)
 		vcd_now_ms(work->vcd) - details->doubt < work->config->timing_delete_wait)
 		seen->twin = TWIN_MAY_COME;
 	else if (details->twin &&
-		 (find_twin(work, seen, false, err) || find_twin(work, seen, true, err)))
-		return -1;
+		 (find_twin(work, seen, false, err) || find_twin(work, seen, true, err))) {
+		if (error_may_retry(err->code))
+			return -1;
+		log_event(LOG_WARN, "entity.twin_not_looked_for", LOG_STR("reason", err->msg));
+	}
 	seen->seen |= SEE_TWIN;
 	return 0;
 }
@@ -68,24 +84,52 @@ enum condition check_twin(const struct observed *seen, struct error *why)
 }
 
 /*
+ * The vApp that a delivery had made for it before it died: only the twin leads to it. 0: there is
+ * none; 1: it is being removed.
+ */
+static int remove_vapp(struct work *work, struct observed *seen, struct error *err)
+{
+	CLEANUP(vcd_vapp_release)
+	struct vcd_vapp vapp = {0};
+	const char *uuid, *task;
+
+	if (str_empty(work->details->vdc))
+		return 0;
+	if (vcd_vapp_find(work->vcd, VCD_SERVICE, true, str_urn_uuid(work->details->vdc),
+		    seen->twin_name, &uuid, err))
+		return -1;
+	if (uuid[0] == '\0')
+		return 0;
+	if (vcd_vapp_get(work->vcd, VCD_SERVICE, uuid, &vapp, err))
+		return err->code == ERR_GONE ? 0 : -1;
+	if (!str_eq(vapp.description, seen->twin_urn) ||
+		!str_eq(str_urn_uuid(vapp.owner_urn), str_urn_uuid(seen->twin_owner)))
+		return 0;
+	return vcd_vapp_delete(work->vcd, VCD_SERVICE, uuid, &task, err) ? -1 : 1;
+}
+
+/*
  * VCD deletes resolved entities only, and resolves valid ones only: its owner may write it too. One
  * that stays is no reason to give the cluster up.
  */
 int act_twin(struct work *work, struct observed *seen, struct error *err)
 {
+	int removed = remove_vapp(work, seen, err);
+
 	seen->seen &= ~(unsigned)SEE_TWIN;
-	if (vcd_entity_resolve(work->vcd, VCD_SERVICE, seen->twin_urn, err) == 0 &&
+	if (removed > 0)
+		return 1;
+	if (removed == 0 && vcd_entity_resolve(work->vcd, VCD_SERVICE, seen->twin_urn, err) == 0 &&
 		vcd_entity_delete(work->vcd, VCD_SERVICE, seen->twin_urn, err) == 0) {
 		log_event(LOG_INFO, "entity.twin_removed", LOG_STR("twin", seen->twin_urn));
 		return 0;
 	}
-	/* VCD still lists it. */
-	if (err->code == ERR_GONE)
-		return 1;
 	if (error_may_retry(err->code) && work->attempt < TRIES)
 		return -1;
-	log_event(LOG_WARN, "entity.twin_left", LOG_STR("twin", seen->twin_urn),
-		LOG_STR("reason", err->msg));
+	/* One that is gone may be listed still. */
+	if (err->code != ERR_GONE)
+		log_event(LOG_WARN, "entity.twin_left", LOG_STR("twin", seen->twin_urn),
+			LOG_STR("reason", err->msg));
 	seen->twin_left = seen->twin_urn;
 	return 0;
 }
