@@ -179,8 +179,8 @@ class Broker:
 
 
 class Simulator(Process):
-    def __init__(self, folder, broker, options, seed=SEED, listen="127.0.0.1:0", public=None):
-        arguments = [VCDSIM, "--seed", seed(folder) if callable(seed) else seed, "--dir", folder / "vcd", "--listen", listen,
+    def __init__(self, folder, broker, options, seed=SEED, public=None):
+        arguments = [VCDSIM, "--seed", seed(folder) if callable(seed) else seed, "--dir", folder / "vcd", "--listen", "127.0.0.1:0",
                      "--admin", "127.0.0.1:0", *(["--public", public] if public else [])]
         if broker:
             arguments += ["--amqp-host", broker.env["HOST"], "--amqp-port", broker.env["PORT"],
@@ -192,8 +192,8 @@ class Simulator(Process):
         super().__init__("vcdsim", arguments, folder)
         wait_until(lambda: self.ready() or not self.is_alive(), what="vcdsim")
         assert self.is_alive(), self.log.read_text()
-        self.url, self.admin, self.ca_file = (self.ready()[k] for k in ("url", "admin", "ca_file"))
-        self.direct = "https://" + listen if public else self.url
+        self.url, self.direct, self.admin, self.ca_file = (
+            self.ready()[k] for k in ("url", "direct", "admin", "ca_file"))
 
     def ready(self):
         line = self.stdout.read_text().partition("\n")
@@ -253,9 +253,9 @@ class Worker(Process):
         super().__init__(name, [self.program, "run", "--config", path], folder, **self.variables)
 
     def events(self, name):
-        """The log's lines of one event."""
+        """The log's lines of one event. The last line may be half written."""
         lines = []
-        for line in self.log.read_text().splitlines():
+        for line in self.log.read_text().split("\n")[:-1]:
             if f'"event":"{name}"' in line:
                 lines.append(json.loads(line))
         return lines

@@ -24,14 +24,13 @@ class PeerCloud(Cloud):
     timing = {"reply": 2.5, "first_write": 1.5, "identity_wait": 0.5, "vcd_call": 2, "cache": 1, "drain": 48}
 
     def __init__(self, folder, broker):
-        listen = f"127.0.0.1:{free_port()}"
-        self.amqp, self.https = Proxy(broker.address), Proxy(listen)
+        self.amqp, self.https = Proxy(broker.address), Proxy()
         self.authority = Authority(folder / "authority")
         self.bundle = folder / "bundle.pem"
         self.simulator_ca = folder / "vcd" / "ca.pem"
         self.bundle.write_text(self.authority.ca.read_text())
         super().__init__(folder, broker, options={"played_guests": 1}, timing=self.timing, config={},
-                         simulator={"listen": listen, "public": self.https.address})
+                         simulator={"public": self.https.address})
 
     def settings(self, **changes):
         """Of a worker that trusts the simulator and our authority; through the proxies."""
@@ -49,6 +48,8 @@ class PeerCloud(Cloud):
         return settings
 
     def add_worker(self, **changes):
+        if not self.workers:
+            self.https.aim(self.vcd.direct.removeprefix("https://"))
         return super().add_worker(**self.settings(**changes))
 
     def add_victim(self, **changes):

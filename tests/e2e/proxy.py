@@ -37,15 +37,18 @@ class Link:
 class Proxy:
     """Listens on 127.0.0.1; `mode` decides over new connections, the methods also over old ones."""
 
-    def __init__(self, target):
-        host, _, port = target.rpartition(":")
-        self.target = self.right_target = host, int(port)
+    def __init__(self, target="127.0.0.1:1"):
+        self.aim(target)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.links, self.lock = [], threading.Lock()
         self.frozen, self.context, self.handler = False, None, None
         threading.Thread(target=self.accept, daemon=True).start()
+
+    def aim(self, target):
+        host, _, port = target.rpartition(":")
+        self.target = self.right_target = host, int(port)
 
     def accept(self):
         while True:

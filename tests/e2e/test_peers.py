@@ -40,7 +40,11 @@ def worker(peers):
 
 @pytest.fixture
 def victim(peers):
-    return peers.add_victim()
+    worker = peers.add_victim()
+    yield worker
+    if worker in peers.workers:  # the test has failed: the next ones have nothing to do with it
+        peers.workers.remove(worker)
+        worker.kill()
 
 
 def test_broker_restart(peers, broker, victim):

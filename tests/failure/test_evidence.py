@@ -45,7 +45,7 @@ def verdict(box):
     (event,) = events(box, "verdict")
     assert len(json.dumps(event)) <= 64 * 1024 + 2048
     assert "hunter2" not in json.dumps(event)
-    lines = [json.loads(line) for line in box.workers[0].log.read_text().splitlines()
+    lines = [json.loads(line) for line in box.workers[0].log.read_text().split("\n")[:-1]
              if f'"task":"{event["task"]}"' in line and '"event":"operation.evidence"' in line]
     evidence = event["evidence"]
     assert len(lines) == len(evidence.get("nodes", [])) + len(evidence.get("tasks", []))

@@ -12,6 +12,7 @@
 #include "tests/vcdsim/tls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -457,16 +458,15 @@ int http_start(struct sim *sim, const char *listen, struct error *err)
 		sim, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, sim, MHD_OPTION_CONNECTION_LIMIT,
 		1024U, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
 	if (sim->http->daemon == NULL)
-		return error_set(err, ERR_INTERNAL, "cannot serve on %s", listen);
+		return error_set(
+			err, ERR_INTERNAL, "cannot serve on %s: %s", listen, strerror(errno));
 	inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
 	/* A first client may be there already: its handler waits until the URL is known. */
 	pthread_mutex_lock(&sim->lock);
+	sim->own_url = keepf(sim, "https://%s:%d", host,
+		MHD_get_daemon_info(sim->http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
 	sim->base_url =
-		sim->public_address
-			? keepf(sim, "https://%s", sim->public_address)
-			: keepf(sim, "https://%s:%d", host,
-				  MHD_get_daemon_info(sim->http->daemon, MHD_DAEMON_INFO_BIND_PORT)
-					  ->port);
+		sim->public_address ? keepf(sim, "https://%s", sim->public_address) : sim->own_url;
 	pthread_mutex_unlock(&sim->lock);
 	return 0;
 }

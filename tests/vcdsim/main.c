@@ -155,9 +155,9 @@ int main(int argc, char **argv)
 	int result = start(&sim, &arguments, &err);
 
 	if (result == 0) {
-		printf("{\"url\":\"%s\",\"admin\":\"http://127.0.0.1:%d\",\"ca_file\":\"%s/"
-		       "ca.pem\"}\n",
-			sim_base_url(&sim), admin_port(&sim), arguments.dir);
+		printf("{\"url\":\"%s\",\"direct\":\"%s\",\"admin\":\"http://127.0.0.1:%d\","
+		       "\"ca_file\":\"%s/ca.pem\"}\n",
+			sim_base_url(&sim), sim.own_url, admin_port(&sim), arguments.dir);
 		fflush(stdout);
 		run(&sim, &ends);
 	} else {

@@ -52,8 +52,9 @@ struct sim {
 		*roles; /* arrays of documents; a rule also carries "_edge", never shown */
 	struct json_object *extension; /* {name, enabled, exchange, routingKey, filters[]} */
 	struct sim_amqp amqp;
-	const char *dir; /* private folder: certificates, guests */
-	const char *base_url;
+	const char *dir;	    /* private folder: certificates, guests */
+	const char *own_url;	    /* where it listens */
+	const char *base_url;	    /* in links */
 	const char *public_address; /* of base_url; NULL: the one listened on */
 	struct sim_http *http;
 	struct sim_admin *admin;
