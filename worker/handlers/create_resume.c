@@ -67,6 +67,7 @@ static int record_twin(struct create *create, struct open_task *now, struct erro
 {
 	struct thread_ctx *ctx = create->adm.ctx;
 
+	create->told = true;
 	now->details.twin = create->req->id;
 	details_doubt(&now->details, vcd_now_ms(ctx->vcd));
 	if (open_task_record(now, ctx, err))
@@ -87,7 +88,6 @@ int create_expect_twin(struct create *create, struct error *err)
 	if (create->again || (now.details.twin && !create->told))
 		return refuse_interrupted(
 			create, "VCD was asked for its entity twice, and did not answer", err);
-	create->told = true;
 	if (record_twin(create, &now, err))
 		return -1;
 	create->again = true;
