@@ -135,6 +135,41 @@ def test_c05_two_clusters_never_keep_one_address(box, greater_first, settled):
     remove_fillers(box, path, EDGE_ADDRESSES)
 
 
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])
+def test_c05_the_rule_comes_back_to_the_certificate_s_address(box, taken):
+    """Of the rules that two passes had made the one stayed that is not in the certificate."""
+    life = Patient(box, f"c05moved{taken}".lower())
+    box.vcd.set_option(boot_ms=3000)
+    life.start("create")
+    assert life.reply().status == 202
+    href = life.reply().json["entity"]["status"]["task_href"]
+    wait_until(lambda: box.alice.task(href).percent >= 50, 20, 0.01, "the boot")
+    rule, = (r for r in rules(box) if r["name"].startswith(life.name + "_"))
+    edge = "urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001"
+    path = f"/cloudapi/1.0.0/edgeGateways/{edge}/nat/rules"
+    document = box.alice.request("GET", f"{path}/{rule['id']}").json
+    used = {r["externalAddresses"] for r in rules(box)}
+    other = next(a for a in (f"127.60.0.{10 + n}" for n in range(EDGE_ADDRESSES)) if a not in used)
+    bodies = [{**document, "externalAddresses": other}]
+    if taken:
+        bodies.append({**document, "name": "filler0", "internalAddresses": "127.50.0.200"})
+    wait_until(lambda: box.alice.request("DELETE", f"{path}/{rule['id']}").status == 202, 10, 0.02, "a DELETE")
+    for body in bodies:
+        del body["id"]
+        wait_until(lambda b=body: box.alice.request("POST", path, b).status == 202, 10, 0.02, "a rule")
+    task = created(life)
+    if taken:
+        assert task.status == "error" and f"was moved to {other}" in task.error, task
+    else:
+        assert task.status == "success", task
+        mine = [r["externalAddresses"] for r in rules(box) if r["name"].startswith(life.name + "_")]
+        assert mine == [rule["externalAddresses"]]
+    life.find()
+    if life.id:
+        box.wait_task(life.accepted("delete", life.send("delete")))
+    remove_fillers(box, path, EDGE_ADDRESSES)
+
+
 def test_c06_a_redelivery_meets_the_pass_it_passes(box):
     """The operator closes a connection while its pass makes the rule: another worker has the same message
     at once, sees no rule, and makes one. One of the two goes, and only one of them sends the next pass."""

@@ -333,7 +333,7 @@ static void create_ends_with_the_truth(void **state)
 	CREATE(&f, "rule", COND_PENDING);
 	settle(&f);
 	f.seen.external = "192.0.2.6";
-	CREATE(&f, "rule", COND_FAILED);
+	CREATE(&f, "rule", COND_UNMET);
 	settle(&f);
 	CREATE(&f, "final", COND_UNSEEN);
 	finish(&f);

@@ -148,6 +148,17 @@ static int act_marks(struct work *work, struct observed *seen, struct error *err
 
 /* ---- the end ---- */
 
+/* Does a rule that is not ours forward it? */
+static bool is_taken(const struct observed *seen, const char *address)
+{
+	for (size_t i = 0; i < seen->rule_count; i++) {
+		if (str_eq(seen->rules[i].external, address) &&
+			!str_eq(seen->rules[i].name, seen->rule.rule->name))
+			return true;
+	}
+	return false;
+}
+
 /* The rule is looked at once more: a tenant may have removed it while the nodes booted. */
 static enum condition check_rule(const struct observed *seen, struct error *why)
 {
@@ -164,6 +175,9 @@ static enum condition check_rule(const struct observed *seen, struct error *why)
 		return COND_UNMET;
 	if (str_eq(seen->external, told))
 		return COND_MET;
+	/* Of the rules that two passes had made the other one was kept, or its owner moved it. */
+	if (!is_taken(seen, told))
+		return COND_UNMET;
 	error_set(why, ERR_INVALID,
 		"The NAT rule was moved to %s while the cluster's certificate was made for %s",
 		seen->external, told);
@@ -174,6 +188,8 @@ static int act_rule(struct work *work, struct observed *seen, struct error *err)
 {
 	if (seen->rule.state == EXPOSE_NONE)
 		return work_rule_create(work, seen, seen->control_plane.external, err);
+	if (seen->rule.state == EXPOSE_SETTLED)
+		return work_rule_delete(work, seen, seen->rule.rule, err);
 	return act_address(work, seen, err);
 }
 
