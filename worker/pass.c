@@ -383,6 +383,21 @@ static void pass_give_up(struct pass *pass, const struct step *step, const struc
 		pass_verdict(pass, step->name, arena_strdup(pass->work.arena, cause->msg));
 }
 
+/* The failures before this one may have been of another step: does a look now show it done? */
+static bool is_helped_by_a_look(struct pass *pass, const struct step *step)
+{
+	struct observed *seen = &pass->seen;
+	unsigned looked = seen->seen;
+	enum condition condition;
+	struct error why;
+
+	seen->seen = 0;
+	if (observed_look(&pass->work, seen, looked, &why))
+		return error_may_retry(why.code);
+	condition = step->check(seen, &why);
+	return condition == COND_MET || condition == COND_PENDING;
+}
+
 static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
 {
 	/*
@@ -392,7 +407,7 @@ static void pass_failed(struct pass *pass, const struct step *step, const struct
 	bool later = pass->message->attempt == 0 || error_may_retry(cause->code) ||
 		     cause->code == ERR_EXPIRED || cause->code == ERR_GONE;
 
-	if (later && !is_superseded(pass))
+	if (!is_superseded(pass) && (later || is_helped_by_a_look(pass, step)))
 		pass_retry(pass, step, cause);
 	else
 		pass_give_up(pass, step, cause);
