@@ -210,6 +210,7 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 	const char *text = step ? pass_text(pass, step->text) : work->task.operation;
 	bool claimed = pass->claimed;
 	bool due = waited_ms(pass) >= work->config->timing_claim_interval;
+	bool before = claimed || (due && pass->details.claim.nonce[0] & 1);
 	struct error err;
 	int status = 0;
 
@@ -219,14 +220,14 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 		return true;
 	if (!claimed && !due && str_eq(text, work->task.operation))
 		return true;
-	/* Read before it is written, and after a claim that is new: of two chains of one operation
-	 * that only wait, one ends here. With one read alone, chains that keep the same small
-	 * distance could go on side by side. */
-	if (claimed || due)
+	/* Of two chains of one operation that only wait, one ends here: by a read before the new
+	 * claim is written, or after it. By lot, since with always the same one, chains that keep
+	 * the same small distance would go on side by side. */
+	if (before)
 		status = pass_read(pass, &err);
 	if (status == 0)
 		status = pass_write(pass, true, text, step ? step->percent : -1, &err);
-	if (status == 0 && !claimed && due)
+	if (status == 0 && due && !before)
 		status = pass_read(pass, &err);
 	if (status < 0)
 		log_event(LOG_WARN, "pass.not_marked", LOG_STR("reason", err.msg));
