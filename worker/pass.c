@@ -201,9 +201,9 @@ static int64_t waited_ms(const struct pass *pass)
 }
 
 /* A claim of this pass is marked, or it was drawn to read before a new one. */
-static bool reads_before(const struct pass *pass)
+static bool reads_before(const struct pass *pass, bool due)
 {
-	return pass->claimed || pass->details.claim.nonce[0] & 1;
+	return pass->claimed || (due && pass->details.claim.nonce[0] & 1);
 }
 
 /*
@@ -226,7 +226,7 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 		return true;
 	if (!claimed && !due && str_eq(text, work->task.operation))
 		return true;
-	before = reads_before(pass);
+	before = reads_before(pass, due);
 	/* Of two chains of one operation that only wait, one ends here: by a read before the new
 	 * claim is written, or after it. By lot, since with always the same one, chains that keep
 	 * the same small distance would go on side by side. */
