@@ -200,12 +200,6 @@ static int64_t waited_ms(const struct pass *pass)
 	return vcd_now_ms(pass->work.vcd) - since;
 }
 
-/* A claim of this pass is marked, or it was drawn to read before a new one. */
-static bool reads_before(const struct pass *pass, bool due)
-{
-	return pass->claimed || (due && pass->details.claim.nonce[0] & 1);
-}
-
 /*
  * The sign of life and the text, when it is time. False: another delivery goes on with this
  * operation. What cannot be written now is written by the next pass.
@@ -216,7 +210,6 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 	const char *text = step ? pass_text(pass, step->text) : work->task.operation;
 	bool claimed = pass->claimed;
 	bool due = waited_ms(pass) >= work->config->timing_claim_interval;
-	bool before;
 	struct error err;
 	int status = 0;
 
@@ -226,15 +219,14 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 		return true;
 	if (!claimed && !due && str_eq(text, work->task.operation))
 		return true;
-	before = reads_before(pass, due);
-	/* Of two chains of one operation that only wait, one ends here: by a read before the new
-	 * claim is written, or after it. By lot, since with always the same one, chains that keep
-	 * the same small distance would go on side by side. */
-	if (before)
+	/* Read before it is written, and after a claim that is new: of two chains of one operation
+	 * that only wait, one ends here. With one read alone, chains that keep the same small
+	 * distance could go on side by side. */
+	if (claimed || due)
 		status = pass_read(pass, &err);
 	if (status == 0)
 		status = pass_write(pass, true, text, step ? step->percent : -1, &err);
-	if (status == 0 && due && !before)
+	if (status == 0 && !claimed && due)
 		status = pass_read(pass, &err);
 	if (status < 0)
 		log_event(LOG_WARN, "pass.not_marked", LOG_STR("reason", err.msg));

@@ -144,7 +144,7 @@ def test_c08_of_two_chains_that_only_wait_one_ends(box):
     claimed = box.record(href)["claim"]["at"]
     chains = []
     while not chains or chains[-1] > 1:
-        assert len(chains) < 10, f"{chains} chains after each sign of life"
+        assert len(chains) < 5, f"{chains} chains after each sign of life"
         wait_until(lambda: box.record(href)["claim"]["at"] != claimed, pause_s=LOOK_S, what="a sign of life")
         claimed = box.record(href)["claim"]["at"]
         assert chains or len(set(passes)) < len(passes), "there never were two chains"
