@@ -383,22 +383,24 @@ static void pass_give_up(struct pass *pass, const struct step *step, const struc
 		pass_verdict(pass, step->name, arena_strdup(pass->work.arena, cause->msg));
 }
 
-/* The failures before this one may have been of another step: does a look now show it done? */
-static bool is_helped_by_a_look(struct pass *pass, const struct step *step)
+/*
+ * The failures before this one may have been of another step. Does a new look at everything show
+ * something else to do?
+ */
+static bool is_helped_by_a_look(const struct reconcile *input, const struct step *step)
 {
-	struct observed *seen = &pass->seen;
-	unsigned looked = seen->seen;
+	const struct step *open;
 	enum condition condition;
-	struct error why;
+	struct error err;
 
-	seen->seen = 0;
-	if (observed_look(&pass->work, seen, looked, &why))
-		return error_may_retry(why.code);
-	condition = step->check(seen, &why);
-	return condition == COND_MET || condition == COND_PENDING;
+	input->seen->seen = 0;
+	if (reconcile_look(input, &open, &condition, &err))
+		return error_may_retry(err.code);
+	return open != step || condition == COND_PENDING;
 }
 
-static void pass_failed(struct pass *pass, const struct step *step, const struct error *cause)
+static void pass_failed(struct pass *pass, const struct reconcile *input, const struct step *step,
+	const struct error *cause)
 {
 	/*
 	 * Two passes may stand at one step: what the other one has just done cannot be done again,
@@ -407,7 +409,7 @@ static void pass_failed(struct pass *pass, const struct step *step, const struct
 	bool later = pass->message->attempt == 0 || error_may_retry(cause->code) ||
 		     cause->code == ERR_EXPIRED || cause->code == ERR_GONE;
 
-	if (!is_superseded(pass) && (later || is_helped_by_a_look(pass, step)))
+	if (!is_superseded(pass) && (later || is_helped_by_a_look(input, step)))
 		pass_retry(pass, step, cause);
 	else
 		pass_give_up(pass, step, cause);
@@ -485,7 +487,7 @@ static void pass_walk(struct pass *pass)
 	struct error err = {0};
 
 	if (reconcile(&input, &outcome, &err))
-		pass_failed(pass, outcome.step, &err);
+		pass_failed(pass, &input, outcome.step, &err);
 	else if (outcome.kind == OUTCOME_DONE)
 		pass_finish(pass, plan);
 	else if (outcome.kind == OUTCOME_AGAIN)

@@ -17,21 +17,20 @@ const struct step *plan_first_open(const struct plan *plan, const struct observe
 	return NULL;
 }
 
-/* The first open step after looking at what its check asks for. */
-static int next_open(const struct reconcile *input, struct outcome *out, enum condition *condition,
-	struct error *err)
+int reconcile_look(const struct reconcile *input, const struct step **open,
+	enum condition *condition, struct error *err)
 {
 	const struct step *looked = NULL;
 
 	for (;;) {
-		out->step = plan_first_open(input->plan, input->seen, condition, err);
+		*open = plan_first_open(input->plan, input->seen, condition, err);
 		if (*condition != COND_UNSEEN)
 			return 0;
-		if (out->step == looked)
+		if (*open == looked)
 			return error_set(err, ERR_INTERNAL,
-				"Step %s asks for more than it declares", out->step->name);
-		looked = out->step;
-		if (input->look(input->work, input->seen, out->step->needs, err))
+				"Step %s asks for more than it declares", looked->name);
+		looked = *open;
+		if (input->look(input->work, input->seen, looked->needs, err))
 			return -1;
 	}
 }
@@ -43,7 +42,7 @@ int reconcile(const struct reconcile *input, struct outcome *out, struct error *
 		enum condition condition;
 		int done;
 
-		if (next_open(input, out, &condition, err))
+		if (reconcile_look(input, &out->step, &condition, err))
 			return -1;
 		if (condition == COND_MET) {
 			out->kind = OUTCOME_DONE;

@@ -69,6 +69,14 @@ struct outcome {
 	bool acted;
 };
 
+/*
+ * Looks at what the checks ask for, without acting. *open is the first step that is not met, NULL
+ * when each is; *condition is its condition, never COND_UNSEEN, and *err says why for COND_FAILED.
+ * -1: a look failed, or *open asks for more than it declares (INTERNAL).
+ */
+int reconcile_look(const struct reconcile *input, const struct step **open,
+	enum condition *condition, struct error *err) MUST_CHECK;
+
 /* Walks the plan. -1: a look, a claim or an act of out->step failed; the class says what that
  * means. */
 int reconcile(const struct reconcile *input, struct outcome *out, struct error *err) MUST_CHECK;

@@ -8,7 +8,7 @@ from bodies import cluster_body
 from cloud import wait_until
 from disturb import move_clock, release, wait_held
 from service import Service
-from tenant import FINAL
+from tenant import FINAL, XML_35
 
 CREATE = "/api/cse/3.0/clusters"
 BOX = {"timing": {"resync": 1, "claim_interval": 1}}
@@ -154,6 +154,23 @@ def test_c08_of_two_chains_that_only_wait_one_ends(box):
     box.vcd.set_option(boot_ms=5)
     assert "revivals" not in box.record(href)
     assert box.wait_task(href).status == "success"
+    delete(box, urn)
+
+
+def test_c06_what_somebody_else_has_just_done_is_no_refusal(box):
+    """Although the pass before has failed as well: a look shows that it is done."""
+    power_on = {"agent": "cse-worker", "method": "POST", "path": "*/power/action/powerOn"}
+    box.vcd.fail(status=503, **power_on)
+    box.vcd.fail(nth=2, hold="before", **power_on)
+    urn, href = start(box, "c06done", spec__settings__rollback_on_failure=True)
+    call, = wait_held(box)
+    assert box.alice.request("POST", call["path"], accept=XML_35).status == 202
+    wait_until(lambda: all(vm["status"] == "POWERED_ON" for vm in json.loads(box.vcd.state())["vms"]),
+               pause_s=LOOK_S, what="the nodes to be on")
+    box.vcd.reset_calls()
+    assert release(box) == 1
+    assert box.wait_task(href).status == "success"
+    assert [c["status"] for c in box.vcd.calls() if c["path"] == call["path"]] == [400]
     delete(box, urn)
 
 
