@@ -70,16 +70,15 @@ static bool take_word(struct options *out, bool named, const char *word, const c
 }
 
 /* What getopt stands at: a word, or an option it does not know or that lacks its value. */
-static const char *argument_at(int option, char **argv)
+static const char *argument_at(struct options *out, int option, char **argv)
 {
-	static char letter[] = "-x";
-
 	if (option == 1)
 		return optarg;
 	if (!optopt || str_starts(argv[optind - 1], "--"))
 		return argv[optind - 1];
-	letter[1] = (char)optopt;
-	return letter;
+	/* It may stand among others, as in -xv. */
+	snprintf(out->letter, sizeof(out->letter), "-%c", optopt);
+	return out->letter;
 }
 
 static bool apply_option(struct options *out, int option)
@@ -164,7 +163,7 @@ bool options_parse(struct options *out, int argc, char **argv, const char **prob
 	/* "-" hands out the words as option 1, wherever they stand. */
 	while ((option = getopt_long(argc, argv, "-:hc:", known, NULL)) != -1) {
 		*problem = "unknown option or missing value";
-		out->wrong = argument_at(option, argv);
+		out->wrong = argument_at(out, option, argv);
 		if (option == 1 ? !take_word(out, named, optarg, problem)
 				: !apply_option(out, option))
 			return false;

@@ -18,6 +18,7 @@ struct options {
 	bool orphans; /* of check */
 	struct parked_options parked;
 	const char *wrong; /* the argument that a problem is about; NULL: no single one */
+	char letter[3];	   /* room for it, when it is one letter of several */
 };
 
 /* The exit statuses of the program. */
