@@ -110,6 +110,16 @@ static struct vcd_compose_vm *compose_vms(struct create *create, size_t count)
 	return vms;
 }
 
+static bool find_own_vapp(struct create *create)
+{
+	struct error ignored;
+
+	if (create_find_vapp(create, &ignored) <= 0)
+		return false;
+	create->shared = true;
+	return true;
+}
+
 /*
  * No answer, or the name is taken: the vApp may be ours, made by this very call or beside it by
  * another copy of the request. Keeps *err unless it is.
@@ -117,12 +127,9 @@ static struct vcd_compose_vm *compose_vms(struct create *create, size_t count)
 static int find_made_vapp(struct create *create, struct error *err)
 {
 	const struct admission *adm = &create->adm;
-	struct error why = {0};
 
-	if (create_find_vapp(create, &why) > 0) {
-		create->shared = true;
+	if (find_own_vapp(create))
 		return 0;
-	}
 	if (err->code != ERR_CONFLICT ||
 		claim_look_vapp(adm, create->req, &create->winner, err) <= 0)
 		return -1;
@@ -132,8 +139,7 @@ static int find_made_vapp(struct create *create, struct error *err)
 	}
 	/* Ours all the same: a moment ago VCD could not tell. */
 	json_release(&create->winner);
-	create->shared = create_find_vapp(create, &why) > 0;
-	return create->shared ? 0 : -1;
+	return find_own_vapp(create) ? 0 : -1;
 }
 
 static int make_vapp(struct create *create, struct error *err)

@@ -63,6 +63,7 @@ bool create_is_followed(const struct create *create, const struct details *detai
 	return details->twin && !create->told && !create->req->redelivered;
 }
 
+/* Into the record as VCD has it now: another delivery may have written there. */
 static int record_twin(struct create *create, struct open_task *now, struct error *err)
 {
 	struct thread_ctx *ctx = create->adm.ctx;
