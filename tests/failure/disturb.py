@@ -54,7 +54,7 @@ class Patient(Life):
 
     def entity(self):
         """The cluster's entity as VCD has it now, None when there is none."""
-        return next((e for e in json.loads(self.box.vcd.state())["entities"] if e["name"] == self.name), None)
+        return next(iter(self.entities()), None)
 
     def find(self):
         entity = self.entity()

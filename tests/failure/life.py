@@ -18,7 +18,6 @@ class Life:
         self.box, self.alice, self.name = box, box.alice, name
         self.body = cluster_body(name, spec__workers__count=WORKERS, **changes)
         self.id = None
-        self.orphans = []  # tasks that no answer told of: the search for unfinished work ends them
         self.before = box.vcd.state()
 
     def request(self, step):
@@ -61,17 +60,11 @@ class Life:
         return task
 
     def state(self):
-        state = json.loads(self.box.vcd.state())
-        state["running_tasks"] = [t for t in state["running_tasks"] if t not in self.orphans]
-        return state
+        return json.loads(self.box.vcd.state())
 
-    def note_orphans(self):
-        """A task was made, but VCD's answer was lost: nobody knows of it, and nothing else was made."""
-        new = set(self.state()["running_tasks"]) - set(json.loads(self.before)["running_tasks"])
-        for task in self.box.vcd.ask("/tasks"):
-            if task["id"] in new and task["external"]:
-                assert '"claim"' not in task["details"], task
-                self.orphans.append(task["id"])
+    def entities(self):
+        """Those of its name."""
+        return [e for e in self.state()["entities"] if e["name"] == self.name]
 
     def check(self, step):
         """The cloud is what the step wants, once: one vApp, each VM, one rule, one entity."""

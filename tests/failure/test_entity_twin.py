@@ -17,17 +17,13 @@ def check_expected(box, href):
     assert record["twin"] == record["request"] and record["doubt"], record
 
 
-def entities(life):
-    return [e for e in life.state()["entities"] if e["name"] == life.name]
-
-
 def accepted_with_another(box, name, **changes):
     """A create whose first entity VCD has not made when it makes another one, and its task."""
     life = Life(box, name, **changes)
     hold_post(box, ENTITY)
     href = life.accepted("create", life.send("create"))
     check_expected(box, href)
-    assert len(entities(life)) == 1
+    assert len(life.entities()) == 1
     return life, href
 
 
@@ -36,7 +32,7 @@ def wait_at_its_end(box, life, href):
     wait_until(lambda: box.alice.task(href).percent >= 95, what="the create to stand at its end")
     wait_passes(box, href)
     assert box.alice.task(href).status == "running"
-    assert len(entities(life)) == 1
+    assert len(life.entities()) == 1
 
 
 def test_it_comes_while_the_create_waits(box):
@@ -84,7 +80,7 @@ def test_a_create_that_fails_removes_it(box, rollback):
     if rollback:
         life.check("delete")
     else:
-        assert [e["id"] for e in entities(life)] == [life.id]
+        assert [e["id"] for e in life.entities()] == [life.id]
         life.do("delete")
 
 
@@ -109,7 +105,7 @@ def test_an_exposed_cluster_s_delete_knows_of_it(box):
     unexpose = life.accepted("unexpose", life.send("unexpose"))
     assert box.wait_task(unexpose).status == "success"
     box.vcd.heal()
-    wait_until(lambda: len(entities(life)) == 2, what="the late entity")
+    wait_until(lambda: len(life.entities()) == 2, what="the late entity")
     life.do("delete")
 
 
@@ -118,8 +114,8 @@ def test_one_that_stays_costs_no_cluster(box, refusal):
     life, create = accepted_with_another(box, f"twin-stays-{refusal['status']}", spec__settings__rollback_on_failure=True)
     wait_at_its_end(box, life, create)
     box.vcd.heal()
-    wait_until(lambda: len(entities(life)) == 2, what="the late entity")
-    twin, = (e["id"] for e in entities(life) if e["id"] != life.id)
+    wait_until(lambda: len(life.entities()) == 2, what="the late entity")
+    twin, = (e["id"] for e in life.entities() if e["id"] != life.id)
     box.vcd.fail(agent=AGENT, method="DELETE", path=f"/cloudapi/1.0.0/entities/{twin}", times=0, **refusal)
     box.vcd.set_option(clock_ahead_s=GONE_S)
     assert box.wait_task(create, 60).status == "success"

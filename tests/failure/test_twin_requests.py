@@ -17,18 +17,14 @@ COMPOSE = "*/composeVApp"
 TASK = "/api/task/*"
 
 
-def entities(life):
-    return [e for e in life.state()["entities"] if e["name"] == life.name]
-
-
-def wait_held(box, part):
+def wait_held_at(box, part):
     """Until a call to such a path is held."""
     return wait_until(lambda: next((c["path"] for c in held(box) if part in c["path"]), None), pause_s=0.02,
                       what=f"a call of {part}")
 
 
 def go_on(box, part):
-    assert release(box, path=wait_held(box, part)) == 1
+    assert release(box, path=wait_held_at(box, part)) == 1
 
 
 def replace_worker(box):
@@ -38,10 +34,17 @@ def replace_worker(box):
     box.workers[-2].kill()
 
 
-def add_roomy_worker(box):
-    """It takes several slow requests of one org at once."""
+def hang_in_post(new_box, name, timing):
+    """A worker that takes several slow requests of one org, and a create that hangs in its entity's POST:
+    box, life, the request's id, and what its answer will have."""
+    box = new_box(workers=0, timing=timing)
     box.add_worker(threads={"request": 12, "operation": 2})
     box.broker.wait(lambda: sum(c.queue is not None for c in box.broker.connections) >= 14, what="its threads")
+    life, request = Life(box, name), str(uuid.uuid4())
+    hold_post(box, ENTITY)
+    first = life.alice.send(*life.request("create"), request_id=request)
+    wait_held_at(box, ENTITY)
+    return box, life, request, first
 
 
 def redeliver(box, life, request_id):
@@ -75,26 +78,21 @@ def test_the_resync_takes_the_one_that_has_a_vapp(new_box):
     box.workers[-1].kill()
     box.broker.lose_all()
     box.vcd.heal()
-    wait_until(lambda: len(entities(life)) == 2, what="the late entity")
+    wait_until(lambda: len(life.entities()) == 2, what="the late entity")
     task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"])
     box.vcd.set_option(clock_ahead_s=GONE_S)
     box.add_worker()
     assert box.wait_task("/api/task/" + task).status == "success"
-    life.id, = (e["id"] for e in entities(life))
+    life.id, = (e["id"] for e in life.entities())
     life.check("create")
 
 
 def test_a_copy_that_loses_leaves_the_other_s_task_alone(new_box):
     """One delivery waits for its entity; another, whose first worker died, makes one for the same task."""
-    box = new_box(workers=0, timing=SLOW)
-    add_roomy_worker(box)
-    life, request = Life(box, "twin-loses"), str(uuid.uuid4())
-    hold_post(box, ENTITY)
-    first = life.alice.send(*life.request("create"), request_id=request)
-    wait_held(box, ENTITY)
+    box, life, request, first = hang_in_post(new_box, "twin-loses", SLOW)
     box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before", times=1)
     second = redeliver(box, life, request)
-    wait_held(box, "compose")
+    wait_held_at(box, "compose")
     go_on(box, ENTITY)
     answer, = life.alice.answers(first)
     assert answer.status == 202, answer
@@ -111,12 +109,12 @@ def test_of_two_the_request_goes_on_with_the_one_that_has_a_vapp(new_box, where)
     life = Life(box, "twin-resumed")
     hold_post(box, ENTITY)
     correlation = life.alice.send(*life.request("create"))
-    wait_held(box, ENTITY)
+    wait_held_at(box, ENTITY)
     box.vcd.fail(agent=AGENT, method="PUT", path=TASK, hold="before", times=1)
     replace_worker(box)
-    wait_held(box, "/api/task/")
+    wait_held_at(box, "/api/task/")
     go_on(box, ENTITY)
-    wait_until(lambda: entities(life), pause_s=0.02, what="the first entity")
+    wait_until(lambda: life.entities(), pause_s=0.02, what="the first entity")
     if where == "compose":
         box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after", times=1)
     else:
@@ -130,13 +128,8 @@ def test_of_two_the_request_goes_on_with_the_one_that_has_a_vapp(new_box, where)
 
 def test_a_slow_delivery_leaves_the_record_of_the_faster_one(new_box):
     """One delivery hangs in the entity's POST while another makes everything, and an operation begins."""
-    box = new_box(workers=0, timing=LATE_BOX["timing"])
-    add_roomy_worker(box)
-    life, request = Life(box, "twin-slow"), str(uuid.uuid4())
+    box, life, request, first = hang_in_post(new_box, "twin-slow", LATE_BOX["timing"])
     box.vcd.set_option(boot_ms=6000)
-    hold_post(box, ENTITY)
-    first = life.alice.send(*life.request("create"), request_id=request)
-    wait_held(box, ENTITY)
     second = redeliver(box, life, request)
     answer, = life.alice.answers(second)
     href = life.accepted("create", answer)
@@ -154,7 +147,7 @@ def test_a_vapp_that_vcd_did_not_show_is_ours(new_box):
     life = Life(box, "twin-none")
     box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after", times=1)
     correlation = life.alice.send(*life.request("create"))
-    wait_held(box, "compose")
+    wait_held_at(box, "compose")
     box.vcd.fail(agent=AGENT, method="GET", path="/api/query", status=429, times=2)
     assert release(box, drop=True) == 1
     answer, = life.alice.answers(correlation)
@@ -164,15 +157,10 @@ def test_a_vapp_that_vcd_did_not_show_is_ours(new_box):
 
 def test_who_is_overtaken_in_the_entity_s_post_leaves_the_task(new_box):
     """Its POST has no answer, and a copy has gone on with its task meanwhile but is not done."""
-    box = new_box(workers=0, timing=LATE_BOX["timing"])
-    add_roomy_worker(box)
-    life, request = Life(box, "twin-behind"), str(uuid.uuid4())
-    hold_post(box, ENTITY)
-    first = life.alice.send(*life.request("create"), request_id=request)
-    wait_held(box, ENTITY)
+    box, life, request, first = hang_in_post(new_box, "twin-behind", LATE_BOX["timing"])
     box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before", times=1)
     second = redeliver(box, life, request)
-    wait_held(box, "compose")
+    wait_held_at(box, "compose")
     other, = life.alice.answers(first)
     assert other.status == 503 and "is being created all the same" in other.problem, other
     answer, = life.alice.answers(second)
@@ -181,15 +169,10 @@ def test_who_is_overtaken_in_the_entity_s_post_leaves_the_task(new_box):
 
 def test_a_record_that_was_overwritten_learns_of_it_again(new_box):
     """The first delivery, slow, writes its record over that of a copy, which dies without a word."""
-    box = new_box(workers=0, timing=SLOW)
-    add_roomy_worker(box)
-    life, request = Life(box, "twin-wiped"), str(uuid.uuid4())
-    hold_post(box, ENTITY)
-    first = life.alice.send(*life.request("create"), request_id=request)
-    wait_held(box, ENTITY)
+    box, life, request, first = hang_in_post(new_box, "twin-wiped", SLOW)
     box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before", times=1)
     redeliver(box, life, request)
-    wait_held(box, "compose")
+    wait_held_at(box, "compose")
     box.broker.hold("cse", "cse.operations")
     go_on(box, ENTITY)
     answer, = life.alice.answers(first)
@@ -208,7 +191,7 @@ def two_of_which_the_first_came_further(box, life, recorded):
     request = str(uuid.uuid4())
     hold_post(box, ENTITY)
     correlation = life.alice.send(*life.request("create"), request_id=request)
-    wait_held(box, ENTITY)
+    wait_held_at(box, ENTITY)
     hold_post(box, ENTITY)
     replace_worker(box)
     wait_until(lambda: len(held(box)) == 2, pause_s=0.02, what="the second POST")
@@ -217,13 +200,13 @@ def two_of_which_the_first_came_further(box, life, recorded):
     else:
         box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="after", times=1)
     assert release(box, body=f'"cse-request:{request}"') == 1
-    wait_until(lambda: entities(life), pause_s=0.02, what="the first entity")
-    first, = (e["id"] for e in entities(life))
+    wait_until(lambda: life.entities(), pause_s=0.02, what="the first entity")
+    first, = (e["id"] for e in life.entities())
     replace_worker(box)
     wait_until(lambda: len(held(box)) == 2, pause_s=0.02, what="the third worker")
     box.workers[-1].kill()
     assert release(box, body=":again") == 1
-    wait_until(lambda: len(entities(life)) == 2, pause_s=0.02, what="the second entity")
+    wait_until(lambda: len(life.entities()) == 2, pause_s=0.02, what="the second entity")
     return correlation, first
 
 
