@@ -14,6 +14,7 @@ from life import AGENT
 BOX = {"workers": 2, "timing": {**TIMING, "vcd_call": 20, "last_mutation": 30, "pass": 40, "delete_wait": 90,
                                 "takeover": 120, "claim_interval": 60, "drain": 50}}
 RULES = "*/nat/rules"
+EDGE_RULES = "/cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001/nat/rules"
 RECONFIGURE = "*/action/reconfigureVm"
 EDGE_ADDRESSES = 10
 pytestmark = pytest.mark.usefixtures("as_before")
@@ -66,9 +67,7 @@ def test_c03_a_delete_waits_for_the_call_under_way(box):
 
 
 def fill_edge(box, free):
-    """Leaves `free` addresses: rules of others use the rest. Their ids, and a way to make one."""
-    edge = "urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001"
-    path = f"/cloudapi/1.0.0/edgeGateways/{edge}/nat/rules"
+    """Leaves `free` addresses: rules of others use the rest."""
     profiles = box.alice.request("GET", "/cloudapi/1.0.0/applicationPortProfiles/?pageSize=64&filter="
                                         "name==cse-kube-api-6443").json["values"]
     for number in range(free, EDGE_ADDRESSES):
@@ -76,14 +75,13 @@ def fill_edge(box, free):
                 "externalAddresses": f"127.60.0.{10 + number}", "internalAddresses": "127.50.0.200",
                 "dnatExternalPort": "6443",
                 "applicationPortProfile": {key: profiles[0][key] for key in ("name", "id")}}
-        wait_until(lambda b=body: box.alice.request("POST", path, b).status == 202, 10, 0.02, "a rule")
+        wait_until(lambda b=body: box.alice.request("POST", EDGE_RULES, b).status == 202, 10, 0.02, "a rule")
     wait_until(lambda: len(rules(box)) == EDGE_ADDRESSES - free, 10, 0.02, "the rules")
-    return path
 
 
-def remove_fillers(box, path, count):
+def remove_fillers(box, count):
     for rule in [r for r in rules(box) if r["name"].startswith("filler")][:count]:
-        wait_until(lambda r=rule: box.alice.request("DELETE", f"{path}/{r['id']}").status == 202, 10, 0.02, "a DELETE")
+        wait_until(lambda r=rule: box.alice.request("DELETE", f"{EDGE_RULES}/{r['id']}").status == 202, 10, 0.02, "a DELETE")
         wait_until(lambda r=rule: r["id"] not in [x["id"] for x in rules(box)], 10, 0.02, "the end of a rule")
 
 
@@ -101,7 +99,7 @@ def test_c05_two_clusters_never_keep_one_address(box, greater_first, settled):
     profile = Patient(box, "c05profile")
     profile.do("create")
     profile.do("delete")
-    path = fill_edge(box, 1)
+    fill_edge(box, 1)
     pair = [Patient(box, "c05a"), Patient(box, "c05b")]
     for life in pair:
         hold(box, method="POST", path=RULES, body=life.name + "_", hold="before")
@@ -111,7 +109,7 @@ def test_c05_two_clusters_never_keep_one_address(box, greater_first, settled):
     for life in pair:
         life.find()
     first, second = sorted(pair, key=lambda life: life.id, reverse=greater_first)
-    remove_fillers(box, path, 3)
+    remove_fillers(box, 3)
     if not settled:
         hold(box, method="GET", path=RULES, times=0, hold="before")
     release(box, body=first.name + "_")
@@ -132,7 +130,7 @@ def test_c05_two_clusters_never_keep_one_address(box, greater_first, settled):
     assert shown[0] != shown[1]
     for life in pair:
         box.wait_task(life.accepted("delete", life.send("delete")))
-    remove_fillers(box, path, EDGE_ADDRESSES)
+    remove_fillers(box, EDGE_ADDRESSES)
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])
@@ -145,18 +143,16 @@ def test_c05_the_rule_comes_back_to_the_certificate_s_address(box, taken):
     href = life.reply().json["entity"]["status"]["task_href"]
     wait_until(lambda: box.alice.task(href).percent >= 50, 20, 0.01, "the boot")
     rule, = (r for r in rules(box) if r["name"].startswith(life.name + "_"))
-    edge = "urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001"
-    path = f"/cloudapi/1.0.0/edgeGateways/{edge}/nat/rules"
-    document = box.alice.request("GET", f"{path}/{rule['id']}").json
+    document = box.alice.request("GET", f"{EDGE_RULES}/{rule['id']}").json
     used = {r["externalAddresses"] for r in rules(box)}
     other = next(a for a in (f"127.60.0.{10 + n}" for n in range(EDGE_ADDRESSES)) if a not in used)
     bodies = [{**document, "externalAddresses": other}]
     if taken:
         bodies.append({**document, "name": "filler0", "internalAddresses": "127.50.0.200"})
-    wait_until(lambda: box.alice.request("DELETE", f"{path}/{rule['id']}").status == 202, 10, 0.02, "a DELETE")
+    wait_until(lambda: box.alice.request("DELETE", f"{EDGE_RULES}/{rule['id']}").status == 202, 10, 0.02, "a DELETE")
     for body in bodies:
         del body["id"]
-        wait_until(lambda b=body: box.alice.request("POST", path, b).status == 202, 10, 0.02, "a rule")
+        wait_until(lambda b=body: box.alice.request("POST", EDGE_RULES, b).status == 202, 10, 0.02, "a rule")
     task = created(life)
     if taken:
         assert task.status == "error" and f"was moved to {other}" in task.error, task
@@ -167,7 +163,7 @@ def test_c05_the_rule_comes_back_to_the_certificate_s_address(box, taken):
     life.find()
     if life.id:
         box.wait_task(life.accepted("delete", life.send("delete")))
-    remove_fillers(box, path, EDGE_ADDRESSES)
+    remove_fillers(box, EDGE_ADDRESSES)
 
 
 def test_c06_a_redelivery_meets_the_pass_it_passes(box):
