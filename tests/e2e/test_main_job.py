@@ -7,6 +7,7 @@ import socket
 import pytest
 import yaml
 from bodies import cluster_body
+from cloud import wait_until
 from model import check_def_entity, check_message, check_mutation, no_nulls
 
 
@@ -61,6 +62,11 @@ def test_the_entity_tells_the_truth(alice, job):
     assert [node["ip"].startswith("127.50.") for node in status["nodes"]["workers"]] == [True]
 
 
+def has_listeners_only(vcd):
+    state = json.loads(vcd.state())
+    return state["relay_sockets"] == len(state["nat_rules"])
+
+
 def kubeconfig_of(alice, job):
     answer = alice.request("GET", f"/api/cse/3.0/cluster/{job['id']}/config")
     assert answer.status == 200, answer
@@ -87,6 +93,7 @@ def test_kubectl_sees_both_nodes_ready(cloud, alice, job):
 
 
 def test_the_same_file_again_changes_nothing(cloud, alice, job):
+    wait_until(lambda: has_listeners_only(cloud.vcd), what="the end of kubectl's connections")
     state = cloud.vcd.state()
     body = cluster_body()
     answer = alice.request("PUT", f"/api/cse/3.0/cluster/{job['id']}", body)
