@@ -155,7 +155,9 @@ def test_c05_the_rule_comes_back_to_the_certificate_s_address(box, taken):
         wait_until(lambda b=body: box.alice.request("POST", EDGE_RULES, b).status == 202, 10, 0.02, "a rule")
     task = created(life)
     if taken:
-        assert task.status == "error" and f"was moved to {other}" in task.error, task
+        assert task.status == "error", task
+        assert f"{rule['externalAddresses']}, which is in the cluster's certificate, is used by NAT rule 'filler0'" \
+            in task.error, task.error
     else:
         assert task.status == "success", task
         mine = [r["externalAddresses"] for r in rules(box) if r["name"].startswith(life.name + "_")]
@@ -163,6 +165,38 @@ def test_c05_the_rule_comes_back_to_the_certificate_s_address(box, taken):
     life.find()
     if life.id:
         box.wait_task(life.accepted("delete", life.send("delete")))
+    remove_fillers(box, EDGE_ADDRESSES)
+
+
+def test_c05_an_address_that_was_lost_is_not_shared(box):
+    """A cluster's rule is removed while it boots, and the next cluster gets the address."""
+    profile = Patient(box, "c05profile")
+    profile.do("create")
+    profile.do("delete")
+    fill_edge(box, 1)
+    slow, fast, shared = Patient(box, "c05lost"), Patient(box, "c05next"), []
+    box.vcd.set_option(boot_ms=6000)
+    slow.start("create")
+    href = slow.reply().json["entity"]["status"]["task_href"]
+    wait_until(lambda: box.alice.task(href).percent >= 50, 20, 0.01, "the boot")
+    box.vcd.set_option(boot_ms=5)
+    rule, = (r for r in rules(box) if r["name"].startswith(slow.name + "_"))
+    wait_until(lambda: box.alice.request("DELETE", f"{EDGE_RULES}/{rule['id']}").status == 202, 10, 0.02, "a DELETE")
+    wait_until(lambda: not has_rule(box, slow), 10, 0.02, "the end of the rule")
+    fast.start("create")
+    assert created(fast).status == "success"
+
+    def has_ended():
+        users = [r["name"] for r in rules(box) if r["externalAddresses"] == rule["externalAddresses"]]
+        if len(users) != 1:
+            shared.append(users)
+        return box.alice.task(href).status == "error"
+    wait_until(has_ended, 60, 0.02, "the end of the create", lambda: box.alice.task(href))
+    assert not shared, shared
+    assert f"used by NAT rule '{fast.name}_" in box.alice.task(href).error
+    fast.find()
+    box.wait_task(fast.accepted("delete", fast.send("delete")))
+    slow.check_nothing_left()
     remove_fillers(box, EDGE_ADDRESSES)
 
 

@@ -118,6 +118,23 @@ static void a_rule_is_found_by_its_cluster(void **state)
 	assert_null(expose_rule_of(rules, ARRAY_LEN(rules), URN("mm")));
 }
 
+static void another_user_of_an_address_is_found(void **state)
+{
+	const struct vcd_nat_rule rules[] = {
+		{.name = NAME("m"), .external = "192.0.2.7"},
+		{.name = "web", .external = "192.0.2.9-192.0.2.11"},
+	};
+
+	(void)state;
+	assert_null(expose_other_at(rules, ARRAY_LEN(rules), URN("m"), "192.0.2.7"));
+	assert_ptr_equal(
+		expose_other_at(rules, ARRAY_LEN(rules), URN("n"), "192.0.2.7"), &rules[0]);
+	assert_ptr_equal(
+		expose_other_at(rules, ARRAY_LEN(rules), URN("m"), "192.0.2.10"), &rules[1]);
+	assert_null(expose_other_at(rules, ARRAY_LEN(rules), URN("m"), "192.0.2.12"));
+	assert_null(expose_other_at(rules, ARRAY_LEN(rules), URN("m"), ""));
+}
+
 static void free_addresses_are_found_around_once(void **state)
 {
 	struct vcd_ip_range ranges[] = {{10, 12}, {20, 20}};
@@ -164,6 +181,7 @@ int main(void)
 		cmocka_unit_test(of_two_own_rules_the_lower_id_stays),
 		cmocka_unit_test(a_wrong_rule_is_replaced),
 		cmocka_unit_test(a_rule_is_found_by_its_cluster),
+		cmocka_unit_test(another_user_of_an_address_is_found),
 		cmocka_unit_test(free_addresses_are_found_around_once),
 		cmocka_unit_test(a_range_may_be_all_there_is),
 	};

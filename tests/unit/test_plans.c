@@ -316,6 +316,7 @@ static void create_fails_with_the_node_s_words(void **state)
 static void create_ends_with_the_truth(void **state)
 {
 	struct fixture f = {0};
+	struct vcd_nat_rule rule = {.name = "x", .external = "192.0.2.5"};
 
 	(void)state;
 	start(&f, OPERATION_CREATE);
@@ -326,11 +327,10 @@ static void create_ends_with_the_truth(void **state)
 	CREATE(&f, "rule", COND_UNSEEN);
 	f.seen.seen |= SEE_RULES;
 	CREATE(&f, "rule", COND_UNMET);
-	/* The certificate names the address: a newcomer has to move, the rule stays. */
-	f.seen.rule.state = EXPOSE_WAIT;
-	CREATE(&f, "rule", COND_PENDING);
-	f.seen.rule.state = EXPOSE_YIELD;
-	CREATE(&f, "rule", COND_PENDING);
+	f.seen.rules = &rule, f.seen.rule_count = 1;
+	CREATE(&f, "rule", COND_FAILED); /* the certificate's address is taken */
+	f.seen.rule = (struct expose_verdict){EXPOSE_WAIT, &rule};
+	CREATE(&f, "rule", COND_UNMET);
 	settle(&f);
 	f.seen.external = "192.0.2.6";
 	CREATE(&f, "rule", COND_UNMET);

@@ -17,6 +17,9 @@
 
 #include <inttypes.h>
 
+/* Longer than another cluster looks before it moves. */
+enum { SHARED_LOOKS = 2 * EXPOSE_LOOKS };
+
 /* ---- vApp ---- */
 
 static enum condition check_vapp(const struct observed *seen, struct error *why)
@@ -148,49 +151,47 @@ static int act_marks(struct work *work, struct observed *seen, struct error *err
 
 /* ---- the end ---- */
 
-/* Does a rule that is not ours forward it? */
-static bool is_taken(const struct observed *seen, const char *address)
-{
-	for (size_t i = 0; i < seen->rule_count; i++) {
-		if (str_eq(seen->rules[i].external, address) &&
-			!str_eq(seen->rules[i].name, seen->rule.rule->name))
-			return true;
-	}
-	return false;
-}
-
-/* The rule is looked at once more: a tenant may have removed it while the nodes booted. */
+/*
+ * The rule is looked at once more: a tenant may have removed it while the nodes booted, or of the
+ * rules that two passes had made the other one was kept. It comes back to the certificate's
+ * address, unless somebody has that by now.
+ */
 static enum condition check_rule(const struct observed *seen, struct error *why)
 {
 	const char *told = seen->control_plane.external;
+	const struct vcd_nat_rule *rule = seen->rule.rule, *other;
 
 	if (!seen->want_expose)
 		return COND_MET;
 	if (!(seen->seen & SEE_RULES))
 		return COND_UNSEEN;
-	/* This address is in the certificate: whoever came later has to move, we only wait. */
-	if (seen->rule.state == EXPOSE_WAIT || seen->rule.state == EXPOSE_YIELD)
-		return COND_PENDING;
-	if (seen->rule.state != EXPOSE_SETTLED)
-		return COND_UNMET;
-	if (str_eq(seen->external, told))
+	if (seen->rule.state == EXPOSE_SETTLED && str_eq(seen->external, told))
 		return COND_MET;
-	/* Of the rules that two passes had made the other one was kept, or its owner moved it. */
-	if (!is_taken(seen, told))
+	other = expose_other_at(seen->rules, seen->rule_count, seen->cluster, told);
+	if (!other || seen->rule.state == EXPOSE_EXTRA || (rule && str_eq(rule->external, told)))
 		return COND_UNMET;
 	error_set(why, ERR_INVALID,
-		"The NAT rule was moved to %s while the cluster's certificate was made for %s",
-		seen->external, told);
+		"External address %s, which is in the cluster's certificate, is used by NAT rule "
+		"'%s' now",
+		told, str_or(other->name, ""));
 	return COND_FAILED;
 }
 
 static int act_rule(struct work *work, struct observed *seen, struct error *err)
 {
-	if (seen->rule.state == EXPOSE_NONE)
-		return work_rule_create(work, seen, seen->control_plane.external, err);
-	if (seen->rule.state == EXPOSE_SETTLED)
-		return work_rule_delete(work, seen, seen->rule.rule, err);
-	return act_address(work, seen, err);
+	const char *told = seen->control_plane.external;
+	const struct vcd_nat_rule *rule = seen->rule.rule;
+	bool shared = seen->rule.state == EXPOSE_WAIT || seen->rule.state == EXPOSE_YIELD;
+
+	if (!rule)
+		return work_rule_create(work, seen, told, err);
+	/* Whoever has no certificate yet moves; nobody else does. */
+	if (shared && str_eq(rule->external, told))
+		return error_set(err, work->attempt < SHARED_LOOKS ? ERR_BUSY : ERR_INVALID,
+			"External address %s, which is in the cluster's certificate, has another "
+			"user that does not move",
+			told);
+	return work_rule_delete(work, seen, rule, err);
 }
 
 static const char *shown_ip(const struct observed *seen)

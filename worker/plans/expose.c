@@ -20,15 +20,20 @@ static bool rule_cluster(const struct vcd_nat_rule *rule, const char **urn, size
 	return true;
 }
 
+static bool rule_is_of(const struct vcd_nat_rule *rule, const char *cluster)
+{
+	const char *urn;
+	size_t len;
+
+	return rule_cluster(rule, &urn, &len) && len == strlen(cluster) &&
+	       !strncmp(urn, cluster, len);
+}
+
 const struct vcd_nat_rule *expose_rule_of(
 	const struct vcd_nat_rule *rules, size_t count, const char *cluster)
 {
 	for (size_t i = 0; i < count; i++) {
-		const char *urn;
-		size_t len;
-
-		if (rule_cluster(&rules[i], &urn, &len) && len == strlen(cluster) &&
-			!strncmp(urn, cluster, len))
+		if (rule_is_of(&rules[i], cluster))
 			return &rules[i];
 	}
 	return NULL;
@@ -68,6 +73,18 @@ static bool rule_covers(const struct vcd_nat_rule *rule, uint32_t address)
 	if (!ip4_parse(text, &first) || !str_to_int(rest, 0, 32, &bits))
 		return false;
 	return bits == 0 || (first ^ address) >> (32 - bits) == 0;
+}
+
+const struct vcd_nat_rule *expose_other_at(
+	const struct vcd_nat_rule *rules, size_t count, const char *cluster, const char *address)
+{
+	uint32_t number;
+
+	for (size_t i = 0; i < count && ip4_parse(address, &number); i++) {
+		if (!rule_is_of(&rules[i], cluster) && rule_covers(&rules[i], number))
+			return &rules[i];
+	}
+	return NULL;
 }
 
 /* What to do beside another user of our address: clusters of ours have an order, others were first.

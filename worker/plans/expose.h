@@ -41,6 +41,10 @@ struct expose_verdict expose_judge(const struct expose_view *view);
 const struct vcd_nat_rule *expose_rule_of(
 	const struct vcd_nat_rule *rules, size_t count, const char *cluster);
 
+/* A rule of anybody but this entity whose external side holds the address, or NULL. */
+const struct vcd_nat_rule *expose_other_at(
+	const struct vcd_nat_rule *rules, size_t count, const char *cluster, const char *address);
+
 struct expose_pool {
 	const struct vcd_edge *edge;
 	const uint32_t *used; /* every address the edge calls used */
