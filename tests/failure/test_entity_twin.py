@@ -7,6 +7,7 @@ from cloud import wait_until
 from disturb import wait_held
 from late import ENTITY, GONE_S, LATE_BOX, VAPP, appear, hold_post, wait_passes
 from life import AGENT, Life
+from tenant import XML_35
 
 BOX = LATE_BOX
 pytestmark = pytest.mark.usefixtures("in_time_again")
@@ -147,6 +148,57 @@ def test_a_cluster_that_claims_to_be_it_stays(box):
     for one in (life, other):
         assert box.wait_task(one.accepted("delete", one.send("delete"))).status == "success"
     box.check_state(life.before)
+
+
+def test_two_that_stay_cost_no_cluster(box):
+    """Its owner has copied the late one."""
+    life, create = accepted_with_another(box, "twins-stay", spec__settings__rollback_on_failure=True)
+    wait_at_its_end(box, life, create)
+    box.vcd.heal()
+    wait_until(lambda: len(life.entities()) == 2, what="the late entity")
+    twin, = (e for e in life.entities() if e["id"] != life.id)
+    copy = {key: twin[key] for key in ("name", "externalId", "entity")}
+    assert box.alice.request("POST", ENTITY + "urn:vcloud:type:cse:nativeCluster:1.0.0", copy).status == 202
+    wait_until(lambda: len(life.entities()) == 3, what="the copy")
+    twins = [e["id"] for e in life.entities() if e["id"] != life.id]
+    for one in twins:
+        box.vcd.fail(agent=AGENT, method="DELETE", path=f"/cloudapi/1.0.0/entities/{one}", times=0,
+                     status=400, minor="BAD_REQUEST")
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create).status == "success"
+    left = [e["twin"] for e in box.workers[0].events("entity.twin_left") if e["cluster"] == life.id]
+    assert sorted(left) == sorted(twins)
+    box.vcd.heal()
+    life.do("delete")
+
+
+def test_an_entity_of_another_owner_stays(box):
+    """Who may write another user's entity may put the claim and the phase of a twin there."""
+    carol = box.tenant("carol@tenant1")
+    theirs = Life(box, "twin-carol", spec__expose=False)
+    theirs.alice = carol
+    assert box.wait_task(theirs.accepted("create", theirs.send("create"))).status == "success"
+    share = {"grantType": "MembershipAccessControlGrant", "memberId": box.alice.context_of_message["user"],
+             "accessLevelId": "urn:vcloud:accessLevel:ReadWrite"}
+    path = f"/cloudapi/1.0.0/entities/{theirs.id}"
+    assert carol.request("POST", path + "/accessControls", share).status == 201
+    assert box.alice.request("DELETE", path).status == 403
+    life, create = accepted_with_another(box, "twin-mine")
+    assert box.vcd.ask("/faults/release", "POST", {"drop": True})["released"] == 1
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task(create).status == "success"
+    document = box.alice.request("GET", path).json
+    document["externalId"] = "cse-request:" + box.record(create)["twin"]
+    document["entity"]["status"]["phase"] = "CREATE:FAILED"
+    assert box.alice.request("PUT", path, document).status == 200
+    vapp, = (v["id"] for v in life.state()["vapps"] if v["name"] == theirs.name)
+    off = b'<UndeployVAppParams xmlns="http://www.vmware.com/vcloud/v1.5"/>'
+    assert carol.request("POST", f"/api/vApp/vapp-{vapp}/action/undeploy", off, accept=XML_35, headers={
+        "Content-Type": "application/vnd.vmware.vcloud.undeployVAppParams+xml"}).status == 202
+    assert box.wait_task(life.accepted("delete", life.send("delete"))).status == "success"
+    assert [e["id"] for e in theirs.entities()] == [theirs.id]
+    assert [v["name"] for v in life.state()["vapps"]] == [theirs.name]
+    theirs.do("delete")
 
 
 def test_a_redelivered_request_expects_it(box):

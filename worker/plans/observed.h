@@ -28,6 +28,9 @@ enum vapp_state {
 	VAPP_BROKEN, /* VCD gave up; vapp_error says why */
 };
 
+/* There is one at most, unless somebody forges more: then the rest stays too. */
+enum { TWINS_MAX = 8 };
+
 enum twin { TWIN_NONE, TWIN_MAY_COME, TWIN_THERE };
 
 struct node {
@@ -94,7 +97,8 @@ struct observed {
 	/* SEE_TWIN */
 	enum twin twin;
 	const char *twin_urn, *twin_name, *twin_owner; /* TWIN_THERE */
-	const char *twin_left;			       /* VCD does not let it go; NULL */
+	const char *twins_left[TWINS_MAX];	       /* VCD does not let them go */
+	size_t twins_left_count;
 
 	/* Done in this pass; VCD need not be asked again. */
 	bool named, marks_written, data_written, undeployed, resolved, superseded_ended;

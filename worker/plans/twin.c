@@ -10,28 +10,43 @@
 
 enum { TRIES = 3 };
 
-/* The task of a create and its owner are in both entities; what ends it later has others. */
-static bool is_of_task(const struct work *work, struct json_object *document)
+/* The task of a create and its user are in both entities; later both have the same owner still. */
+static bool is_of_request(
+	const struct work *work, const struct observed *seen, struct json_object *document)
 {
 	const char *href = json_str(document, "entity.status.task_href", "");
-	const char *owner = json_str(document, "owner.id", "");
+	const char *owner = str_urn_uuid(json_str(document, "owner.id", ""));
 
-	return work->details->op != OPERATION_CREATE ||
-	       (str_eq(str_last_segment(href), work->task.uuid) &&
-		       str_eq(str_urn_uuid(owner), str_last_segment(work->task.user_href)));
+	if (work->details->op == OPERATION_CREATE)
+		return str_eq(str_last_segment(href), work->task.uuid) &&
+		       str_eq(owner, str_last_segment(work->task.user_href));
+	return seen->document &&
+	       str_eq(owner, str_urn_uuid(json_str(seen->document, "owner.id", "-")));
 }
 
-/* Entities are written by their owners: a claim may be forged, also of a cluster that is in use. */
+static bool is_left(const struct observed *seen, const char *urn)
+{
+	for (size_t i = 0; i < seen->twins_left_count; i++) {
+		if (str_eq(seen->twins_left[i], urn))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Entities are written by whom their owners let: a claim may be forged, also of a cluster that is
+ * in use.
+ */
 static bool is_twin(
 	const struct work *work, const struct observed *seen, struct json_object *document)
 {
 	const char *id = json_str(document, "id", "");
 	const char *phase = json_str(document, "entity.status.phase", "");
 
-	return !str_eq(id, work->cluster) && !str_eq(id, seen->twin_left) &&
+	return !str_eq(id, work->cluster) && !is_left(seen, id) &&
 	       str_eq(json_str(document, "org.id", ""), work->org_urn) &&
 	       (str_eq(phase, "CREATE:IN_PROGRESS") || str_eq(phase, "CREATE:FAILED")) &&
-	       is_of_task(work, document);
+	       is_of_request(work, seen, document);
 }
 
 static int find_twin(struct work *work, struct observed *seen, bool again, struct error *err)
@@ -55,6 +70,14 @@ static int find_twin(struct work *work, struct observed *seen, bool again, struc
 	return 0;
 }
 
+static int find_twins(struct work *work, struct observed *seen, struct error *err)
+{
+	/* Its owner is compared. */
+	if (work->details->op != OPERATION_CREATE && observed_look(work, seen, SEE_ENTITY, err))
+		return -1;
+	return find_twin(work, seen, false, err) || find_twin(work, seen, true, err) ? -1 : 0;
+}
+
 int look_twin(struct work *work, struct observed *seen, struct error *err)
 {
 	const struct details *details = work->details;
@@ -63,8 +86,8 @@ int look_twin(struct work *work, struct observed *seen, struct error *err)
 	if (details->twin &&
 		vcd_now_ms(work->vcd) - details->doubt < work->config->timing_delete_wait)
 		seen->twin = TWIN_MAY_COME;
-	else if (details->twin &&
-		 (find_twin(work, seen, false, err) || find_twin(work, seen, true, err))) {
+	else if (details->twin && seen->twins_left_count < TWINS_MAX &&
+		 find_twins(work, seen, err)) {
 		if (error_may_retry(err->code))
 			return -1;
 		log_event(LOG_WARN, "entity.twin_not_looked_for", LOG_STR("reason", err->msg));
@@ -108,6 +131,12 @@ static int remove_vapp(struct work *work, struct observed *seen, struct error *e
 	return vcd_vapp_delete(work->vcd, VCD_SERVICE, uuid, &task, err) ? -1 : 1;
 }
 
+/* The cluster need not wait for it. */
+static bool may_stay(const struct work *work, const struct error *err)
+{
+	return !error_may_retry(err->code) || work->attempt >= TRIES;
+}
+
 /*
  * VCD deletes resolved entities only, and resolves valid ones only: its owner may write it too. One
  * that stays is no reason to give the cluster up.
@@ -124,12 +153,12 @@ int act_twin(struct work *work, struct observed *seen, struct error *err)
 		log_event(LOG_INFO, "entity.twin_removed", LOG_STR("twin", seen->twin_urn));
 		return 0;
 	}
-	if (error_may_retry(err->code) && work->attempt < TRIES)
+	if (!may_stay(work, err))
 		return -1;
 	/* One that is gone may be listed still. */
 	if (err->code != ERR_GONE)
 		log_event(LOG_WARN, "entity.twin_left", LOG_STR("twin", seen->twin_urn),
 			LOG_STR("reason", err->msg));
-	seen->twin_left = seen->twin_urn;
+	seen->twins_left[seen->twins_left_count++] = seen->twin_urn;
 	return 0;
 }
