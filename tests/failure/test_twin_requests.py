@@ -221,8 +221,9 @@ def test_the_first_one_goes_on_when_it_has_come_further(new_box, recorded):
     assert life.id == first
 
 
-def test_a_twin_is_removed_with_its_vapp(new_box):
-    """The last delivery takes the second one, and can do no more with it."""
+@pytest.mark.parametrize("refusals", [0, 8])
+def test_a_twin_is_removed_with_its_vapp(new_box, refusals):
+    """The last delivery takes the second one, and can do no more with it. VCD may be busy for long."""
     box = new_box(timing=SLOW)
     life = Life(box, "twin-vapp")
     correlation, _ = two_of_which_the_first_came_further(box, life, recorded=False)
@@ -231,6 +232,8 @@ def test_a_twin_is_removed_with_its_vapp(new_box):
     answer, = life.alice.answers(correlation)
     assert answer.status == 503 and "is being removed" in answer.problem, answer
     box.vcd.heal()
+    if refusals:
+        box.vcd.fail(agent=AGENT, method="DELETE", path="/api/vApp/*", status=503, times=refusals)
     box.vcd.set_option(clock_ahead_s=GONE_S)
     wait_until(lambda: not life.state()["running_tasks"], what="the end of its task")
     life.check("delete")

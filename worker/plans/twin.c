@@ -131,10 +131,12 @@ static int remove_vapp(struct work *work, struct observed *seen, struct error *e
 	return vcd_vapp_delete(work->vcd, VCD_SERVICE, uuid, &task, err) ? -1 : 1;
 }
 
-/* The cluster need not wait for it. */
+/* A cluster that is made need not wait for it; of one that is removed nothing may stay. */
 static bool may_stay(const struct work *work, const struct error *err)
 {
-	return !error_may_retry(err->code) || work->attempt >= TRIES;
+	if (!error_may_retry(err->code))
+		return true;
+	return plan_for(work->details) == &plan_cluster_create && work->attempt >= TRIES;
 }
 
 /*
