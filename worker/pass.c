@@ -317,16 +317,28 @@ static void tell_evidence(struct pass *pass)
 	event_verdict(pass->work.ctx, &pass->work.task, &pass->details, evidence);
 }
 
+/* Whether the create is undone. Without its entity nobody could delete the cluster later. */
+static int wants_rollback(struct pass *pass, bool *rollback, struct error *err)
+{
+	const struct details *details = &pass->details;
+
+	*rollback = details->op == OPERATION_CREATE && details->wanted.rollback > 0;
+	if (details->op != OPERATION_CREATE || *rollback)
+		return 0;
+	if (observed_look(&pass->work, &pass->seen, SEE_ENTITY, err) && error_may_retry(err->code))
+		return -1;
+	*rollback = pass->seen.entity_absent;
+	return 0;
+}
+
 /* Records what failed and why, durably, before anything is undone; later passes walk the undo plan.
  */
 static void pass_verdict(struct pass *pass, const char *step, const char *cause)
 {
 	struct details *details = &pass->details;
-	/* Without its entity nobody could delete the cluster later. */
-	bool rollback = details->op == OPERATION_CREATE &&
-			(details->wanted.rollback > 0 || pass->seen.entity_absent);
+	bool rollback;
 	struct error err;
-	int status = pass_read(pass, &err);
+	int status = wants_rollback(pass, &rollback, &err) ? -1 : pass_read(pass, &err);
 
 	if (status == 0) {
 		if (!details->verdict.kind) {

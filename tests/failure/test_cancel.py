@@ -2,6 +2,7 @@
 """An operator cancels a task in VCD: it ends as a failure that says so, the entity says what is, and the
 cluster can be deleted."""
 import pytest
+from cloud import wait_until
 from disturb import Patient, hold, release, wait_held
 from life import is_there
 
@@ -63,3 +64,18 @@ def test_a_cancelled_operation_is_a_failed_one(box, step, point):
     if step == "unexpose":
         life.do("unexpose")
     assert box.wait_task(life.accepted("delete", life.send("delete"))).status == "success"
+
+
+def test_a_create_that_nobody_could_delete_is_undone(box):
+    """Its owner removes the entity while the nodes boot, and no pass asks for it before the end."""
+    life = Patient(box, "cancelgone", spec__settings__rollback_on_failure=False)
+    box.vcd.set_option(boot_ms=60_000)
+    life.start("create")
+    href = life.reply().json["entity"]["status"]["task_href"]
+    wait_until(lambda: box.alice.task(href).percent >= 50, 20, 0.02, "the boot")
+    life.find()
+    assert box.alice.request("DELETE", f"/cloudapi/1.0.0/entities/{life.id}").status == 204
+    box.cancel(href)
+    task = box.wait_task(href)
+    assert task.status == "error" and "the task was cancelled" in task.error, task
+    life.check_nothing_left()
