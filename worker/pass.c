@@ -25,6 +25,9 @@
 
 enum { PAUSE_SLICE_MS = 200 };
 
+/* What another pass removes is soon seen to be gone; what is needed all the same stays so. */
+enum { GONE_TRIES = 5 };
+
 struct pass {
 	struct work work; /* first: the engine hands back only this */
 	struct details details;
@@ -418,8 +421,9 @@ static void pass_failed(struct pass *pass, const struct reconcile *input, const 
 	 * Two passes may stand at one step: what the other one has just done cannot be done again,
 	 * and VCD says so in many words. So a refusal counts when another look did not help.
 	 */
-	bool later = pass->message->attempt == 0 || error_may_retry(cause->code) ||
-		     cause->code == ERR_EXPIRED || cause->code == ERR_GONE;
+	int64_t attempt = pass->message->attempt;
+	bool later = attempt == 0 || error_may_retry(cause->code) || cause->code == ERR_EXPIRED ||
+		     (cause->code == ERR_GONE && attempt < GONE_TRIES);
 
 	if (!is_superseded(pass) && (later || is_helped_by_a_look(input, step)))
 		pass_retry(pass, step, cause);

@@ -75,6 +75,14 @@ class Tenant:
         self.token = answer.headers["X-VMWARE-VCLOUD-ACCESS-TOKEN"]
         assert self.token
 
+    def switch_off(self, vapp_id):
+        """As a user does it in VCD's UI; VCD's task is not waited for."""
+        body = b'<UndeployVAppParams xmlns="http://www.vmware.com/vcloud/v1.5">' \
+               b"<UndeployPowerAction>powerOff</UndeployPowerAction></UndeployVAppParams>"
+        kind = {"Content-Type": "application/vnd.vmware.vcloud.undeployVAppParams+xml"}
+        answer = self.request("POST", f"/api/vApp/vapp-{vapp_id}/action/undeploy", body, XML_35, kind)
+        assert answer.status == 202, answer
+
     def task(self, href):
         answer = self.request("GET", "/api/task/" + href.rsplit("/", 1)[1], accept=XML_35)
         assert answer.status == 200, answer

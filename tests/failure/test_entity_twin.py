@@ -7,7 +7,6 @@ from cloud import wait_until
 from disturb import wait_held
 from late import ENTITY, GONE_S, LATE_BOX, VAPP, appear, hold_post, wait_passes
 from life import AGENT, Life
-from tenant import XML_35
 
 BOX = LATE_BOX
 pytestmark = pytest.mark.usefixtures("in_time_again")
@@ -192,9 +191,7 @@ def test_an_entity_of_another_owner_stays(box):
     document["entity"]["status"]["phase"] = "CREATE:FAILED"
     assert box.alice.request("PUT", path, document).status == 200
     vapp, = (v["id"] for v in life.state()["vapps"] if v["name"] == theirs.name)
-    off = b'<UndeployVAppParams xmlns="http://www.vmware.com/vcloud/v1.5"/>'
-    assert carol.request("POST", f"/api/vApp/vapp-{vapp}/action/undeploy", off, accept=XML_35, headers={
-        "Content-Type": "application/vnd.vmware.vcloud.undeployVAppParams+xml"}).status == 202
+    carol.switch_off(vapp)
     assert box.wait_task(life.accepted("delete", life.send("delete"))).status == "success"
     assert [e["id"] for e in theirs.entities()] == [theirs.id]
     assert [v["name"] for v in life.state()["vapps"]] == [theirs.name]

@@ -13,6 +13,8 @@ from service import Service
 from tenant import XML_35
 
 BOX = {"workers": 2, "timing": TIMING, "resync": False}
+EDGE = "/cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001"
+RULES = EDGE + "/nat/rules"
 pytestmark = pytest.mark.usefixtures("as_before")
 
 
@@ -163,21 +165,48 @@ def test_a_rule_that_cannot_be_found_is_told_of(box):
     life = Patient(box, "lostedge")
     life.do("create")
     [vapp] = [vapp for vapp in life.state()["vapps"] if vapp["name"] == life.name]
-    for method, path, kind, body in [
-            ("POST", "/action/undeploy", "undeployVAppParams",
-             '<UndeployVAppParams xmlns="http://www.vmware.com/vcloud/v1.5">'
-             "<UndeployPowerAction>powerOff</UndeployPowerAction></UndeployVAppParams>"),
-            ("DELETE", "", None, None)]:
-        headers = {"Content-Type": f"application/vnd.vmware.vcloud.{kind}+xml"} if kind else None
-        answer = box.alice.request(method, f"/api/vApp/vapp-{vapp['id']}{path}", body and body.encode(),
-                                   accept=XML_35, headers=headers)
-        assert answer.status == 202, answer
-        wait_until(lambda: not life.state()["locks"], what="VCD")
+    box.alice.switch_off(vapp["id"])
+    wait_until(lambda: not life.state()["locks"], what="VCD")
+    assert box.alice.request("DELETE", f"/api/vApp/vapp-{vapp['id']}", accept=XML_35).status == 202
+    wait_until(lambda: not life.state()["locks"], what="VCD")
     write_entity(box, life, "https://vcd/api/task/00000000-0000-4000-8000-00000000dead")
     task = box.wait_task(life.accepted("delete", life.send("delete")))
     assert task.status == "success" and "look for a NAT rule" in task.text and life.id in task.text, task
-    rules = "/cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001/nat/rules"
-    [rule] = [r for r in box.alice.request("GET", rules).json["values"] if life.id in r["name"]]
-    assert box.alice.request("DELETE", f"{rules}/{rule['id']}").status == 202
+    [rule] = [r for r in box.alice.request("GET", RULES).json["values"] if life.id in r["name"]]
+    assert box.alice.request("DELETE", f"{RULES}/{rule['id']}").status == 202
     wait_until(lambda: life.state()["nat_rules"] == json.loads(life.before)["nat_rules"], what="the rule's end")
+    life.check_nothing_left()
+
+
+def lose_edge(box):
+    """VCD says so of an edge gateway that does not exist any more."""
+    box.vcd.fail(agent=AGENT, path_prefix=EDGE, times=0, status=403, minor="ACCESS_TO_RESOURCE_IS_FORBIDDEN",
+                 message="No access to entity urn:vcloud:gateway:0b000000-0000-4000-8000-000000000001")
+
+
+def test_a_cluster_is_deleted_when_its_edge_is_gone(box):
+    """The gateway's rules went with it."""
+    life = Life(box, "goneedge")
+    life.do("create")
+    life.do("unexpose")
+    lose_edge(box)
+    life.do("delete")
+
+
+def test_a_rule_listing_alone_does_not_say_that_the_edge_is_gone(box):
+    life = Life(box, "oddedge")
+    life.do("create")
+    box.vcd.fail(agent=AGENT, path=RULES, times=4, status=404)
+    life.do("delete")
+
+
+def test_a_create_says_that_its_edge_is_gone(box):
+    life = Patient(box, "lateedge")
+    box.broker.hold("cse.operations")
+    life.start("create")
+    href = life.reply().json["entity"]["status"]["task_href"]
+    lose_edge(box)
+    box.broker.release()
+    task = box.wait_task(href)
+    assert task.status == "error" and "Step address: " in task.error and "edge gateway" in task.error, task
     life.check_nothing_left()

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "worker/claim.h"
 #include "worker/vcd/entity.h"
@@ -283,6 +284,26 @@ static int look_marks(struct work *work, struct observed *seen, struct error *er
 	return 0;
 }
 
+/*
+ * An edge gateway that is gone took its rules along; only a create needs it. That it is gone it has
+ * to say itself.
+ */
+static int list_rules(struct work *work, struct observed *seen, struct vcd_nat_rule **rules,
+	size_t *count, struct error *err)
+{
+	struct vcd_edge edge;
+
+	if (vcd_nat_list(work->vcd, VCD_SERVICE, seen->edge, rules, count, err) == 0)
+		return 0;
+	if (err->code != ERR_GONE || plan_for(work->details) == &plan_cluster_create ||
+		vcd_edge_get(work->vcd, VCD_SERVICE, seen->edge, &edge, err) == 0 ||
+		err->code != ERR_GONE)
+		return -1;
+	log_event(LOG_WARN, "edge.gone", LOG_STR("edge", seen->edge));
+	*count = 0;
+	return 0;
+}
+
 static int look_rules(struct work *work, struct observed *seen, struct error *err)
 {
 	struct vcd_nat_rule *rules = NULL;
@@ -293,7 +314,7 @@ static int look_rules(struct work *work, struct observed *seen, struct error *er
 			return -1;
 		seen->edge_lost |= !seen->entity_absent && seen->entity_exposed;
 	}
-	if (seen->edge[0] && vcd_nat_list(work->vcd, VCD_SERVICE, seen->edge, &rules, &count, err))
+	if (seen->edge[0] && list_rules(work, seen, &rules, &count, err))
 		return -1;
 	observed_set_rules(seen, work->arena, rules, count, work->attempt);
 	if (seen->rule.state != EXPOSE_NONE && seen->rule.state != EXPOSE_EXTRA)
