@@ -54,6 +54,20 @@ def test_a_create_that_cannot_be_taken_back(box):
         life.do("delete")
 
 
+def test_a_create_that_finds_its_own_task_is_taken_back(box):
+    """The answer to its task's POST is lost, and then VCD fails: no other delivery is there to go on."""
+    life = Patient(box, "ownfound")
+    hold(box, method="POST", path="/api/tasksList/*", hold="after")
+    life.start("create")
+    assert wait_held(box)
+    box.vcd.fail(agent=AGENT, method="POST", path="*/composeVApp", status=503, times=2)
+    release(box, drop=True)
+    answer = life.reply()
+    assert answer.status == 503 and "delivery" not in answer.problem, answer
+    assert told(box, life)["status"] == "error"
+    life.check_nothing_left()
+
+
 @pytest.mark.parametrize("step", ["unexpose", "delete"])
 def test_a_change_that_cannot_be_taken_back(box, step):
     """VCD has written into the entity that the change is wanted, but nobody heard of it; then nothing works."""

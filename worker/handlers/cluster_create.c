@@ -90,6 +90,7 @@ static int make_entity(struct create *create, struct error *err)
 		create->entity_unknown = true;
 		return -1;
 	}
+	create->own_entity = true;
 	return 0;
 }
 

@@ -22,7 +22,9 @@ struct create {
 	struct json_object *winner;   /* another copy of this request was faster */
 	bool in_doubt;		      /* an entity or a vApp may appear that was not found */
 	bool entity_unknown;	      /* its POST had no answer, and VCD could not be asked since */
-	/* What it works on was made by another delivery, which may be at work right now. */
+	/* This delivery made its entity: whoever else is there goes on with it. */
+	bool own_entity;
+	/* What it works on was there already: another delivery may be at work on it right now. */
 	bool shared;
 	bool running;  /* an operation has claimed the task: nothing is left to do */
 	bool linked;   /* this delivery made the entity name the vApp: the create is accepted */

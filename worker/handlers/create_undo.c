@@ -110,7 +110,8 @@ static bool leave(struct create *create, struct error *err)
 	/* This delivery comes again, here or elsewhere, and goes on with what it finds. */
 	if (lost && create->document)
 		return true;
-	if (!create->shared || create->req->redelivered || !error_may_retry(err->code))
+	if (!create->shared || create->own_entity || create->req->redelivered ||
+		!error_may_retry(err->code))
 		return false;
 	caller_allow_undo(ctx);
 	if (open_task_refresh(&create->open, ctx, &why) < 0 && why.code == ERR_BUSY)
