@@ -127,12 +127,12 @@ struct json_object *cluster_entity_new(const struct cluster_spec *spec,
 	return entity;
 }
 
-bool cluster_phase_is(struct json_object *document, const char *status)
+bool cluster_is_made_for(struct json_object *document, const char *task, const char *user)
 {
-	const char *phase = json_str(document, "entity.status.phase", "");
-	const char *colon = strchr(phase, ':');
+	const char *href = json_str(document, "entity.status.task_href", "");
 
-	return colon && str_eq(colon + 1, status);
+	return str_eq(str_last_segment(href), task) &&
+	       str_eq(str_urn_uuid(json_str(document, "owner.id", "-")), user);
 }
 
 void cluster_apply(struct json_object *document, const struct cluster_change *change)

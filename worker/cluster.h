@@ -66,8 +66,12 @@ struct cluster_template {
 struct json_object *cluster_entity_new(const struct cluster_spec *spec,
 	const struct cluster_template *template, const char *task_href) MUST_CHECK;
 
-/* Phase texts, e.g. "CREATE:IN_PROGRESS", and the status part behind the colon. */
-bool cluster_phase_is(struct json_object *document, const char *status) MUST_CHECK;
+/*
+ * Does it name this task, and does this user own it? By their uuids. The task alone anybody may
+ * have written there who may write the entity.
+ */
+bool cluster_is_made_for(
+	struct json_object *document, const char *task, const char *user) MUST_CHECK;
 
 struct cluster_node {
 	const char *name, *ip; /* "" while unknown */

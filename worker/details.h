@@ -38,6 +38,9 @@ struct details_claim {
 	const char *replaces; /* the nonce found, until the own one was written; not stored */
 };
 
+/* The step of a verdict on a request that was not accepted. */
+#define ADMISSION_STEP "admission"
+
 struct details_verdict {
 	const char *kind; /* "rollback" or "fail"; NULL: none yet */
 	const char *step, *cause;

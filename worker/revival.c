@@ -188,9 +188,9 @@ static int find_claimed(struct revived *revived, bool again, const char **urn, s
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *document = json_object_array_get_idx(list, i);
-		const char *href = json_str(document, "entity.status.task_href", "");
 
-		if (str_eq(str_last_segment(href), work->task.uuid) &&
+		if (cluster_is_made_for(
+			    document, work->task.uuid, str_last_segment(work->task.user_href)) &&
 			str_eq(json_str(document, "org.id", ""), work->org_urn))
 			*urn = arena_strdup(work->arena, json_str(document, "id", NULL));
 	}
@@ -243,12 +243,12 @@ static int adopt_create(struct revived *revived, struct error *err)
 		return -1;
 	if (!has_vapp(revived))
 		details->verdict = (struct details_verdict){.kind = "rollback",
-			.step = "admission",
+			.step = ADMISSION_STEP,
 			.cause = "the request was interrupted before its vApp was made"};
 	else if (str_eq(revived->seen.entity_phase, "CREATE:FAILED"))
 		/* Its caller was told so, and only the task could not be. */
 		details->verdict = (struct details_verdict){.kind = "rollback",
-			.step = "admission",
+			.step = ADMISSION_STEP,
 			.cause = "the request was refused"};
 	return send_pass(revived, err);
 }

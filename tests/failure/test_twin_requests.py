@@ -221,6 +221,47 @@ def test_the_first_one_goes_on_when_it_has_come_further(new_box, recorded):
     assert life.id == first
 
 
+def test_of_two_none_is_chosen_when_vcd_cannot_be_asked(new_box):
+    """Which of them is recorded cannot be read. The resync goes on with that one, whatever was answered."""
+    box = new_box(timing=SLOW, resync=False)
+    life = Life(box, "twin-unread")
+    correlation, first = two_of_which_the_first_came_further(box, life, recorded=True)
+    box.vcd.fail(agent=AGENT, method="GET", path=TASK, status=503, times=2)
+    box.add_worker()
+    answer, = life.alice.answers(correlation)
+    assert answer.status == 503 and "created" not in answer.problem, answer
+    task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"])
+    box.vcd.heal()
+    box.broker.allow_leader(True)
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    assert box.wait_task("/api/task/" + task).status == "success"
+    life.id = first
+    life.check("create")
+
+
+def test_another_user_s_entity_is_not_taken_for_the_request_s(new_box):
+    """The worker dies before the vApp, and somebody of the org copies its entity."""
+    box = new_box(timing=SLOW)
+    life, carol = Life(box, "twin-copied"), box.tenant("carol@tenant1")
+    box.vcd.fail(agent=AGENT, method="POST", path=COMPOSE, hold="before")
+    life.alice.send(*life.request("create"))
+    wait_held_at(box, "compose")
+    made, = life.entities()
+    copy = {"name": made["name"], "externalId": made["externalId"] + ":again", "entity": made["entity"]}
+    assert carol.request("POST", ENTITY + "urn:vcloud:type:cse:nativeCluster:1.0.0", copy).status == 202
+    wait_until(lambda: len(life.entities()) == 2, what="the copy")
+    box.broker.hold("cse")
+    box.workers[-1].kill()
+    box.broker.lose_all()
+    assert release(box, drop=True) == 1
+    task, = (t["id"] for t in box.vcd.ask("/tasks") if t["external"])
+    box.vcd.set_option(clock_ahead_s=GONE_S)
+    box.add_worker()
+    assert box.wait_task("/api/task/" + task).status == "error"
+    left, = life.entities()
+    assert left["id"] != made["id"]
+
+
 @pytest.mark.parametrize("refusals", [0, 8])
 def test_a_twin_is_removed_with_its_vapp(new_box, refusals):
     """The last delivery takes the second one, and can do no more with it. VCD may be busy for long."""

@@ -330,8 +330,12 @@ static void a_change_touches_only_what_it_names(void **state)
 	assert_int_equal(json_int(document, "entity.spec.workers.count", 0), 3);
 	assert_true(json_flag(document, "entity.spec.expose", false));
 	cluster_apply(document, &some);
-	assert_true(cluster_phase_is(document, "IN_PROGRESS"));
-	assert_false(cluster_phase_is(document, "UPDATE"));
+	assert_string_equal(json_str(document, "entity.status.phase", ""), "UPDATE:IN_PROGRESS");
+	assert_false(cluster_is_made_for(document, "t", "u1"));
+	json_set_str(document, "owner.id", "urn:vcloud:user:u1");
+	assert_true(cluster_is_made_for(document, "t", "u1"));
+	assert_false(cluster_is_made_for(document, "t", "u2"));
+	assert_false(cluster_is_made_for(document, "t2", "u1"));
 	assert_string_equal(json_str(document, "externalId", ""), "new");
 	assert_string_equal(json_str(document, "entity.status.task_href", ""), "t");
 	assert_false(json_flag(document, "entity.spec.expose", true));

@@ -9,9 +9,6 @@
 #include "worker/admission.h"
 #include "worker/handlers/cluster_common.h"
 
-/* The step of a verdict that admission itself writes. */
-#define ADMISSION_STEP "admission"
-
 struct create {
 	struct admission adm;
 	const struct request *req;

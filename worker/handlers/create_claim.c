@@ -42,30 +42,32 @@ static int find_named(const struct admission *adm, struct json_object **list, st
 }
 
 /* Does the record of its task name this one? */
-static bool is_named(const struct admission *adm, struct json_object *document)
+static int is_named(const struct admission *adm, struct json_object *document, struct error *err)
 {
 	struct last_task last;
-	struct error ignored;
 
-	return cluster_last_task(adm->ctx, document, &last, &ignored) == 0 && last.ours &&
-	       last.details.cluster;
+	if (cluster_last_task(adm->ctx, document, &last, err))
+		return -1;
+	return last.ours && last.details.cluster;
 }
 
 /*
  * Of two that one request has made: the accepted one, else the one with a record, else the one made
  * again.
  */
-static bool goes_before(
-	const struct admission *adm, struct json_object *document, struct json_object *other)
+static int goes_before(const struct admission *adm, struct json_object *document,
+	struct json_object *other, struct error *err)
 {
 	bool accepted = claim_is_accepted(document);
+	int named;
 
 	if (accepted != claim_is_accepted(other))
 		return accepted;
-	if (is_named(adm, other))
-		return false;
-	return is_named(adm, document) ||
-	       cluster_is_claimed_again(json_str(document, "externalId", ""));
+	named = is_named(adm, other, err);
+	if (named)
+		return named < 0 ? -1 : 0;
+	named = is_named(adm, document, err);
+	return named ? named : cluster_is_claimed_again(json_str(document, "externalId", ""));
 }
 
 int claim_look(const struct admission *adm, const struct request *req, struct json_object **winner,
@@ -79,11 +81,15 @@ int claim_look(const struct admission *adm, const struct request *req, struct js
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *document = json_object_array_get_idx(list, i);
-		int same;
+		int before = 1, same;
 
-		if (!in_org(adm, document) || (*winner && !goes_before(adm, document, *winner)))
+		if (!in_org(adm, document))
 			continue;
-		same = is_same_request(adm, req, document, err);
+		if (*winner)
+			before = goes_before(adm, document, *winner, err);
+		if (before == 0)
+			continue;
+		same = before < 0 ? -1 : is_same_request(adm, req, document, err);
 		if (same == 0 && *winner)
 			continue;
 		json_release(winner);

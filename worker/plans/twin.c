@@ -14,14 +14,11 @@ enum { TRIES = 3 };
 static bool is_of_request(
 	const struct work *work, const struct observed *seen, struct json_object *document)
 {
-	const char *href = json_str(document, "entity.status.task_href", "");
-	const char *owner = str_urn_uuid(json_str(document, "owner.id", ""));
-
 	if (work->details->op == OPERATION_CREATE)
-		return str_eq(str_last_segment(href), work->task.uuid) &&
-		       str_eq(owner, str_last_segment(work->task.user_href));
-	return seen->document &&
-	       str_eq(owner, str_urn_uuid(json_str(seen->document, "owner.id", "-")));
+		return cluster_is_made_for(
+			document, work->task.uuid, str_last_segment(work->task.user_href));
+	return seen->document && str_eq(json_str(document, "owner.id", ""),
+					 json_str(seen->document, "owner.id", "-"));
 }
 
 static bool is_left(const struct observed *seen, const char *urn)

@@ -3,9 +3,9 @@
  * The twin of a cluster's entity. VCD does not keep the names of entities apart, and a create whose
  * POST had no answer makes its entity once more: should VCD make the first one after all, then
  * there are two of one request. The record says so (details.twin, with the time in details.doubt).
- * Whoever ends the operation waits as long as the other one may appear, and removes it. By then no
- * delivery of the request is under way any more; copies that have a task of their own answer for
- * what they have made.
+ * Whoever ends the create, or deletes the cluster later, waits as long as the other one may appear,
+ * and removes it; changes in between hand the mark on. By then no delivery of the request is under
+ * way any more; copies that have a task of their own answer for what they have made.
  */
 #ifndef WORKER_PLANS_TWIN_H
 #define WORKER_PLANS_TWIN_H
