@@ -7,10 +7,11 @@
 
 enum { NONCE_BYTES = 8 };
 
-bool claim_allows(const struct details_claim *claim, int64_t pass, bool redelivered)
+bool claim_allows(
+	const struct details_claim *claim, int64_t pass, int64_t own_claimed, bool redelivered)
 {
 	if (pass != claim->pass)
-		return pass > claim->pass;
+		return pass > claim->pass && claim->pass <= own_claimed;
 	return str_empty(claim->nonce) || redelivered;
 }
 

@@ -11,9 +11,12 @@
 
 /*
  * May a delivery of that pass run? A lower pass than the claimed one is old. The claimed one under
- * a nonce is a twin's, unless this very message is delivered again because its worker died.
+ * a nonce is a twin's, unless this very message is delivered again because its worker died. One
+ * that is newer than what the message's own chain may have claimed is of another chain, which goes
+ * on: of two that only wait the one ends that did not show its life.
  */
-bool claim_allows(const struct details_claim *claim, int64_t pass, bool redelivered);
+bool claim_allows(
+	const struct details_claim *claim, int64_t pass, int64_t own_claimed, bool redelivered);
 
 /* Has somebody claimed a pass that never ended? Then a call of it may still be under way. */
 bool claim_is_open(const struct details_claim *claim);

@@ -21,6 +21,7 @@ char *operation_encode(struct arena *arena, const struct operation_message *mess
 	json_set_str(object, "cluster", message->cluster);
 	json_set_str(object, "task", message->task);
 	json_set_int(object, "pass", message->pass);
+	json_set_int(object, "claimed", message->claimed);
 	json_set_int(object, "attempt", message->attempt);
 	json_set_str(object, "due", message->due);
 	json_set_str(object, "request_id", message->request_id);
@@ -58,6 +59,8 @@ int operation_decode(struct operation_message *out, struct arena *arena, const c
 		json_need_int(object, "pass", 1, INT64_MAX - 1, &out->pass, err) ||
 		json_need_int(object, "attempt", 0, INT64_MAX - 1, &out->attempt, err))
 		return -1;
+	/* An older program does not tell: all that is there may be its own. */
+	out->claimed = json_int(object, "claimed", out->pass);
 	if (!operation_parse(name, &out->operation))
 		return error_set(err, ERR_INVALID, "operation '%s' is not known", name);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

@@ -16,8 +16,9 @@ struct operation_message {
 	const char *cluster; /* entity URN */
 	const char *task;    /* uuid */
 	int64_t pass;	     /* from 1 */
-	int64_t attempt;     /* failures in a row before this pass */
-	const char *due;     /* ISO: when it should arrive */
+	int64_t claimed; /* the last claim, by its pass, that may be of this chain; see claim.h */
+	int64_t attempt; /* failures in a row before this pass */
+	const char *due; /* ISO: when it should arrive */
 	const char *request_id, *user, *org;
 };
 

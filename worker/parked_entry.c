@@ -160,6 +160,7 @@ void parked_entry_next(
 	*out = entry->message;
 	out->id = arena_strdup(arena, id);
 	out->pass = entry->message.pass + 1;
+	out->claimed = entry->message.pass;
 	out->attempt = 0;
 	out->due = "";
 }

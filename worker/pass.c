@@ -187,7 +187,8 @@ static int pass_open(struct pass *pass, struct error *err)
 		return 0;
 	}
 	work->org_urn = str_empty(work->task.org_id) ? message->org : work->task.org_id;
-	return claim_allows(&pass->details.claim, message->pass, pass->redelivered);
+	return claim_allows(
+		&pass->details.claim, message->pass, message->claimed, pass->redelivered);
 }
 
 int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bool redelivered,
@@ -198,6 +199,8 @@ int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bo
 	struct pass pass = {
 		.message = message,
 		.redelivered = redelivered,
+		/* Whoever had the message before may have claimed it. */
+		.own_claimed = redelivered ? message->pass : message->claimed,
 		.lag_ms = lag_ms,
 		.out = out,
 	};

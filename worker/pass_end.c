@@ -40,6 +40,7 @@ static void pass_again(struct pass *pass, int64_t attempt, int64_t delay_ms)
 	pass->out->next.id = arena_strdup(arena, id);
 	pass->out->next.due = arena_strdup(arena, due);
 	pass->out->next.pass = message->pass + 1;
+	pass->out->next.claimed = pass->own_claimed;
 	pass->out->next.attempt = attempt;
 }
 
@@ -73,9 +74,8 @@ static bool pass_mark(struct pass *pass, const struct step *step)
 		return true;
 	if (!claimed && !due && str_eq(text, work->task.operation))
 		return true;
-	/* Read before it is written, and after a claim that is new: of two chains of one operation
-	 * that only wait, one ends here. With one read alone, chains that keep the same small
-	 * distance could go on side by side. */
+	/* A claim may have been overtaken since, and of two new ones at the same moment one stays:
+	 * the later one when it sees the earlier one, the earlier one when it was written over. */
 	if (claimed || due)
 		status = pass_read(pass, &err);
 	if (status == 0)

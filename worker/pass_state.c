@@ -57,6 +57,7 @@ int pass_write(struct pass *pass, bool ended, const char *text, int percent, str
 		return 1;
 	}
 	pass_note_doubt(pass);
+	pass->own_claimed = pass->message->pass;
 	claim_renew(&pass->details.claim, work->arena, vcd_now_ms(work->vcd), ended);
 	status = task_record_write(work, text, percent, err);
 	pass->lost |= status > 0;

@@ -12,9 +12,10 @@ struct pass {
 	struct observed seen;
 	const struct operation_message *message;
 	bool redelivered;
-	bool claimed;	    /* our claim was written… */
-	int64_t claimed_ms; /* …then, by clock_ms() */
-	bool confirmed;	    /* the entity was asked since, see claim_confirm() */
+	int64_t own_claimed; /* the last claim that this chain has written, or has tried to */
+	bool claimed;	     /* our claim was written… */
+	int64_t claimed_ms;  /* …then, by clock_ms() */
+	bool confirmed;	     /* the entity was asked since, see claim_confirm() */
 	bool lost; /* another delivery goes on with this operation: nothing more from here */
 	int64_t lag_ms;
 	struct pass_result *out;

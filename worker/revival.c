@@ -114,6 +114,8 @@ static void take_back_revival(struct revived *revived, int64_t revivals)
 	/* The message may have arrived all the same, and its pass has the say then. */
 	status = task_record_read(work, &err);
 	revived->details.revivals = revivals;
+	/* A chain that still lives, its messages late, must not find another one's claim. */
+	revived->details.claim.pass--;
 	if (status == 0)
 		status = task_record_write(work, work->task.operation, -1, &err);
 	if (status < 0)
@@ -144,7 +146,7 @@ static int send_pass(struct revived *revived, struct error *err)
 	if (status)
 		return status < 0 ? -1 : 0;
 	crypto_uuid(id);
-	message.pass = details->claim.pass;
+	message.pass = message.claimed = details->claim.pass;
 	message.due = details->claim.at;
 	slot_set_publishing(work->ctx);
 	status = operation_publish(work->ctx->bus, work->config, work->arena, &message, 0, err);

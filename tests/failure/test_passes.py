@@ -124,30 +124,43 @@ def test_c04_the_phase_is_a_verdict_too(box):
     check_undone(box, href)
 
 
+def next_sign(box, href):
+    """Until the operation shows once more that it lives."""
+    before = box.record(href)["claim"]["at"]
+    wait_until(lambda: box.record(href)["claim"]["at"] != before, pause_s=LOOK_S, what="a sign of life")
+
+
+def double_the_chain(box, href, passes):
+    """Its next message is there twice. On a slow machine one may end at once: then once more."""
+    for _ in range(5):
+        next_sign(box, href)
+        stop_passes(box)
+        message = wait_until(lambda: box.broker.waiting("cse.operations"), pause_s=LOOK_S, what="a pass")[0]
+        box.broker.put("cse.operations", message.copy())
+        passes.clear()
+        box.broker.release()
+        box.broker.wait(lambda: len(passes) > 3, what="more passes")
+        if len(set(passes)) < len(passes):
+            return
+    assert False, "there never were two chains"
+
+
 def test_c08_of_two_chains_that_only_wait_one_ends(box):
-    """And the other shows that it lives, so that nobody revives it. Two that show it at one moment may
-    both go on, until the next time.
-    """
-    box.vcd.set_option(boot_ms=10000)
+    """It is the one that did not show its life; the other goes on, and nobody revives it. Messages that are
+    on their way count once more, after the first sign."""
+    box.vcd.set_option(boot_ms=12000)
     urn, href = start(box, "c08")
     wait_until(lambda: box.alice.task(href).percent >= 50, pause_s=LOOK_S, what="the boot")
-    stop_passes(box)
-    message = wait_until(lambda: box.broker.waiting("cse.operations"), pause_s=LOOK_S, what="a pass")[0]
-    box.broker.put("cse.operations", message.copy())
-    passes = []
+    passes, chains = [], []
 
     def note(one):
         passes.append(one.json["pass"])
         return [one]
     box.broker.on_publish = note
-    box.broker.release()
-    claimed = box.record(href)["claim"]["at"]
-    chains = []
+    double_the_chain(box, href, passes)
     while not chains or chains[-1] > 1:
-        assert len(chains) < 5, f"{chains} chains after each sign of life"
-        wait_until(lambda: box.record(href)["claim"]["at"] != claimed, pause_s=LOOK_S, what="a sign of life")
-        claimed = box.record(href)["claim"]["at"]
-        assert chains or len(set(passes)) < len(passes), "there never were two chains"
+        assert len(chains) < 2, f"{chains} chains after each sign of life"
+        next_sign(box, href)
         passes.clear()
         box.broker.wait(lambda: len(passes) > 4, what="more passes")
         chains.append(max(passes.count(number) for number in passes))

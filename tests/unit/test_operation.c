@@ -15,6 +15,7 @@ static void message_survives(void **state)
 		.cluster = URN,
 		.task = "t",
 		.pass = 3,
+		.claimed = 2,
 		.attempt = 1,
 		.due = "2026-11-23T08:47:00.000Z",
 		.request_id = "r",
@@ -29,6 +30,7 @@ static void message_survives(void **state)
 	assert_int_equal(operation_decode(&out, &arena, text, strlen(text), &err), 0);
 	assert_string_equal(text, operation_encode(&arena, &out));
 	assert_int_equal(out.pass, 3);
+	assert_int_equal(out.claimed, 2);
 	assert_int_equal(out.operation, OPERATION_UPDATE);
 	arena_reset(&arena);
 }
@@ -58,6 +60,7 @@ static void broken_messages_are_named(void **state)
 
 	(void)state;
 	assert_int_equal(operation_decode(&out, &arena, good, strlen(good), &err), 0);
+	assert_int_equal(out.claimed, 1); /* an older program's */
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *at = strstr(good, rows[i].from);
 		const char *bad = arena_printf(&arena, "%.*s%s%s", (int)(at - good), good,

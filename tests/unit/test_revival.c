@@ -105,13 +105,16 @@ static void a_claim_tells_twins_from_redeliveries(void **state)
 	static const struct details_claim revived = {.pass = 38};
 
 	(void)state;
-	assert_true(claim_allows(&none, 1, false));
-	assert_false(claim_allows(&taken, 36, true));
-	assert_false(claim_allows(&taken, 37, false));
-	assert_true(claim_allows(&taken, 37, true));
-	assert_true(claim_allows(&taken, 38, false));
-	assert_true(claim_allows(&revived, 38, false));
-	assert_false(claim_allows(&revived, 37, false));
+	assert_true(claim_allows(&none, 1, 0, false));
+	assert_false(claim_allows(&taken, 36, 36, true));
+	assert_false(claim_allows(&taken, 37, 37, false));
+	assert_true(claim_allows(&taken, 37, 36, true));
+	assert_true(claim_allows(&taken, 38, 37, false));
+	assert_true(claim_allows(&taken, 40, 38, false));
+	assert_false(claim_allows(&taken, 38, 36, false));
+	assert_true(claim_allows(&revived, 38, 38, false));
+	assert_false(claim_allows(&revived, 37, 37, false));
+	assert_false(claim_allows(&revived, 39, 37, false));
 }
 
 static void a_claim_is_lost_to_whoever_wrote_later(void **state)
