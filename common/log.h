@@ -12,8 +12,9 @@
 
 #include "common/base.h"
 
-/* error = someone must act; warn = we recovered; info = one line per request and per pass. */
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+/* error = someone must act; warn = we recovered; info = one line per request and per pass. NONE is
+ * a limit only. */
+enum log_level { LOG_NONE = -1, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct log_field {
 	const char *name;

@@ -501,7 +501,7 @@ def test_catalog_and_default_template(check):
     report = check(catalog__name="nothing")
     assert report.results("vcd.catalog") == ["FAIL"]
     assert report.results("vcd.template") == report.results("vcd.default_template") == ["skipped"]
-    assert check(catalog__default_template=None).results("vcd.default_template") == ["warn"]
+    assert check(catalog__default_template=None).results("vcd.default_template") == ["ok"]
     assert check(catalog__default_revision=2).results("vcd.default_template") == ["FAIL"]
 
 

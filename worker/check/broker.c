@@ -207,6 +207,11 @@ void check_exchanges(struct check *check)
 	look_at_exchange(check, topology_events_exchange(&check->arena, config), "topic", true);
 }
 
+static bool is_parked(struct check *check, const struct queue_spec *spec)
+{
+	return str_eq(spec->name, topology_parked_queue(&check->arena, &check->state->config));
+}
+
 static void look_at_queue(struct check *check, const struct queue_spec *spec, bool passive)
 {
 	struct bus_look look;
@@ -217,7 +222,10 @@ static void look_at_queue(struct check *check, const struct queue_spec *spec, bo
 			passive ? "make it, or set queues.declare to active" : "", &err);
 		return;
 	}
-	if (look.count == 0)
+	if (look.count == 0 && look.messages > 0 && is_parked(check, spec))
+		check_add(check, CHECK_WARN, spec->name, "look at them: cse-worker parked list",
+			"%u messages that could not be run or read", look.messages);
+	else if (look.count == 0)
 		check_add(check, CHECK_OK, spec->name, "", "%u messages, %u consumers",
 			look.messages, look.consumers);
 	else

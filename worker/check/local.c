@@ -10,8 +10,12 @@ void check_config(struct check *check)
 	struct error err;
 
 	if (config_read(&state->config, state->config_path, &err) < 0) {
-		check_add(check, CHECK_FAIL, state->config_path,
-			"mend it; --print-example shows every key with its meaning", "%s", err.msg);
+		check_add(check, CHECK_FAIL, "",
+			access(state->config_path, R_OK) < 0
+				? "name it with --config, and let this user read it"
+				: "mend it; cse-worker check --print-example shows every key with "
+				  "its meaning",
+			"%s", err.msg);
 		return;
 	}
 	check_add(
@@ -51,8 +55,9 @@ void check_secret_files(struct check *check)
 	for (size_t i = 0; config_file_at(config, i, &file); i++) {
 		if (config_file_check(&file, &err) < 0)
 			check_add(check, CHECK_FAIL, file.key,
-				"give a regular file that the worker's user can read, and others "
-				"cannot when it is secret",
+				file.secret ? "give a regular file that the worker's user can read "
+					      "and others cannot"
+					    : "give a regular file that the worker's user can read",
 				"%s", err.msg);
 		else if (file.secret)
 			judge_secret(check, &file);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/str.h"
 #include "worker/check/check.h"
@@ -253,6 +254,7 @@ int check_run(const struct check_options *options, FILE *out, bool *hangs)
 	const size_t count = ARRAY_LEN(checks);
 	int status;
 
+	log_set_level(LOG_NONE); /* the rows say it all */
 	state->config_path = options->config_path;
 	*hangs = !check_rows_run(checks, check_rows, count, state, options->orphans,
 		options->json ? print_later : print_lines, out);

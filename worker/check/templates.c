@@ -96,8 +96,8 @@ void check_default_template(struct check *check)
 	int64_t revision = state->config.catalog_default_revision;
 
 	if (str_empty(name)) {
-		check_add(check, CHECK_WARN, "", "set catalog.default_template and its revision",
-			"not set: `vcd cse cluster apply` must name a template each time");
+		check_add(check, CHECK_OK, "", "",
+			"none: each `vcd cse cluster apply` has to name its template");
 		return;
 	}
 	for (size_t i = 0; i < state->template_count; i++) {
