@@ -150,15 +150,30 @@ bool connection_tick(void *data)
 	return alive;
 }
 
-void connection_log_failure(struct thread_ctx *ctx, const struct error *err, unsigned attempt)
+/* Of what all threads say at the same moment one line is enough. */
+static enum log_level level_of_news(_Atomic int64_t *said_ms, enum log_level level)
 {
 	enum { SILENCE_MS = 1000 };
 	int64_t now = clock_ms();
-	int64_t last = atomic_load(&ctx->shared->failure_logged_ms);
-	bool news = now - last >= SILENCE_MS &&
-		    atomic_compare_exchange_strong(&ctx->shared->failure_logged_ms, &last, now);
+	int64_t last = atomic_load(said_ms);
 
-	log_event(news ? LOG_WARN : LOG_DEBUG,
-		err->code == ERR_TRANSIENT ? "broker.unreachable" : "broker.unusable",
-		LOG_STR("reason", err->msg), LOG_INT("attempt", attempt));
+	return now - last >= SILENCE_MS && atomic_compare_exchange_strong(said_ms, &last, now)
+		       ? level
+		       : LOG_DEBUG;
+}
+
+void connection_log_failure(struct thread_ctx *ctx, const struct error *err, unsigned attempt)
+{
+	bool passing = err->code == ERR_TRANSIENT;
+
+	log_event(level_of_news(&ctx->shared->failure_logged_ms, passing ? LOG_WARN : LOG_ERROR),
+		passing ? "broker.unreachable" : "broker.unusable", LOG_STR("reason", err->msg),
+		LOG_INT("attempt", attempt),
+		LOG_STR("remedy", passing ? "" : "cse-worker check tells what to do"));
+}
+
+void connection_log_loss(struct thread_ctx *ctx, const struct error *err)
+{
+	log_event(level_of_news(&ctx->shared->loss_logged_ms, LOG_WARN), "broker.lost",
+		LOG_STR("reason", err->msg));
 }

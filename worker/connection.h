@@ -48,4 +48,7 @@ bool connection_tick(void *data);
  */
 void connection_log_failure(struct thread_ctx *ctx, const struct error *err, unsigned attempt);
 
+/* The same of a connection that was in use. */
+void connection_log_loss(struct thread_ctx *ctx, const struct error *err);
+
 #endif

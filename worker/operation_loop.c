@@ -255,7 +255,7 @@ void *operation_thread(void *data)
 		if (!open_connection(ctx, &attempt))
 			continue;
 		if (serve(ctx, &err) < 0) {
-			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
+			connection_log_loss(ctx, &err);
 			connection_close(ctx);
 			connection_pause(ctx, attempt++);
 			continue;

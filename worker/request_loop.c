@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/redact.h"
 #include "common/str.h"
 #include "worker/accept.h"
 #include "worker/connection.h"
@@ -20,7 +21,7 @@
 
 #include <string.h>
 
-enum { RECEIVE_MS = 500, REPLY_MIN_MS = 500 };
+enum { RECEIVE_MS = 500, REPLY_MIN_MS = 500, FIRST_OWN_FAILURE = 500 };
 
 /* What is known of one delivery while it is worked on. */
 struct job {
@@ -29,6 +30,7 @@ struct job {
 	struct reply reply;
 	bool old; /* stood in a queue without TTL when we connected: VCD has given up */
 	const char *malformed; /* why it is no request; NULL when it is one */
+	const char *failure;   /* why it was not done; NULL when it was */
 };
 
 static int call_handler(
@@ -94,12 +96,12 @@ static void work_on(struct thread_ctx *ctx, struct job *job)
 	}
 	log_context()->request_id = job->envelope.request.id;
 	log_context()->org = str_empty(job->envelope.org_hint) ? NULL : job->envelope.org_hint;
-	if (answer(ctx, job, &err))
+	if (answer(ctx, job, &err)) {
 		reply_set_error(&job->reply, &err);
+		job->failure = redact(&ctx->arena, err.msg);
+	}
 	if (err.code == ERR_INTERNAL)
 		log_event(LOG_ERROR, "request.failed", LOG_STR("reason", err.msg));
-	else if (err.code != ERR_NONE)
-		log_event(LOG_DEBUG, "request.refused", LOG_STR("reason", err.msg));
 }
 
 /* A reply that cannot be delivered is the caller's loss alone; the request was handled. */
@@ -125,8 +127,9 @@ static void send_reply(struct thread_ctx *ctx, struct job *job)
 	message.body_len = strlen(message.body);
 	if (bus_reply(ctx->bus, &message, left > REPLY_MIN_MS ? (int)left : REPLY_MIN_MS, &err)) {
 		counter_add(&ctx->shared->counters, COUNTER_REPLY_LOST, 1);
-		log_event(LOG_WARN, "reply.lost", LOG_STR("exchange", message.exchange),
-			LOG_STR("reason", err.msg));
+		/* Not a caller that has gone, but rights: nobody gets an answer. */
+		log_event(err.code == ERR_DENIED ? LOG_ERROR : LOG_WARN, "reply.lost",
+			LOG_STR("exchange", message.exchange), LOG_STR("reason", err.msg));
 	}
 }
 
@@ -155,8 +158,9 @@ static void note_done(struct thread_ctx *ctx, const struct job *job)
 		return;
 	}
 	count_request(ctx->shared, job->reply.status, took_ms);
-	log_event(LOG_INFO, "request.done", LOG_STR("method", request->method),
-		LOG_STR("path", request->path), LOG_INT("status", job->reply.status),
+	log_event(job->reply.status >= FIRST_OWN_FAILURE ? LOG_WARN : LOG_INFO, "request.done",
+		LOG_STR("method", request->method), LOG_STR("path", request->path),
+		LOG_INT("status", job->reply.status), LOG_STR("reason", job->failure),
 		LOG_INT("ms", took_ms), LOG_INT("redelivered", request->redelivered));
 }
 
@@ -310,7 +314,7 @@ static void use_connection(struct thread_ctx *ctx, unsigned *attempt)
 		log_event(*attempt ? LOG_INFO : LOG_DEBUG, "broker.connected");
 		arena_reset(&ctx->arena);
 		if (serve(ctx, attempt, &err) < 0)
-			log_event(LOG_WARN, "broker.lost", LOG_STR("reason", err.msg));
+			connection_log_loss(ctx, &err);
 		atomic_fetch_sub(&ctx->shared->request_connections, 1);
 		connection_close(ctx);
 	}

@@ -31,7 +31,8 @@ struct shared {
 	_Atomic bool stop;		   /* SIGTERM: finish what is held, take nothing new */
 	_Atomic int slow_requests; /* threads now in handlers that call VCD more than once */
 	_Atomic int slow_by_org[ORG_SLOTS]; /* the same, by hash of the org */
-	_Atomic int64_t failure_logged_ms;  /* clock_ms() of the last word about the broker */
+	_Atomic int64_t failure_logged_ms;  /* clock_ms() of the last word about the broker… */
+	_Atomic int64_t loss_logged_ms;	    /* …and about a connection that was lost */
 	_Atomic int request_connections;    /* request threads that are connected now */
 	_Atomic int64_t backlog;	    /* requests left that stood in the queue at connect */
 	_Atomic unsigned backlogs;	    /* how often such were counted */

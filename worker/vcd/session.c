@@ -151,8 +151,7 @@ static int log_in(
 		return -1;
 	if (response.status == 401)
 		return error_set(err, ERR_DENIED,
-			"%s: VCD refuses user %s; check vcd.user and vcd.password_file", what,
-			vcd->config->vcd_user);
+			"%s: VCD refuses the worker's own user or its password", what);
 	if (vcd->fault.status)
 		return fault_set(vcd, what, err);
 	if (!*response.token)
@@ -233,7 +232,7 @@ static void renew(struct vcd *vcd)
 	}
 	if (failed)
 		log_event(err.code == ERR_DENIED ? LOG_ERROR : LOG_WARN, "session.login_failed",
-			LOG_STR("reason", err.msg));
+			LOG_STR("user", vcd->config->vcd_user), LOG_STR("reason", err.msg));
 	else
 		log_event(LOG_DEBUG, "session.started", LOG_STR("user", vcd->config->vcd_user));
 	if (watch->login)
