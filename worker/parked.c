@@ -23,6 +23,7 @@ struct job {
 	const struct parked_options *options;
 	struct parked_queue queue;
 	struct json_object *done; /* a list; what it holds depends on the action */
+	size_t passed_over;	  /* of all, those that cannot be retried */
 	FILE *out;
 };
 
@@ -101,8 +102,10 @@ static bool is_copy(const struct job *job, const struct parked_entry *entry)
 
 static int retry_one(struct job *job, struct parked_entry *entry, struct error *err)
 {
-	if (!entry->retryable && job->options->all)
+	if (!entry->retryable && job->options->all) {
+		job->passed_over++;
 		return 0;
+	}
 	if (!entry->retryable)
 		return error_set(err, ERR_INVALID,
 			"%s is no operation that could be tried again (%s, %s)", entry->id,
@@ -166,6 +169,9 @@ static void print_end(const struct job *job)
 				object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else if (job->options->action == PARKED_LIST || job->options->all) {
 		fprintf(job->out, "%zu %s\n", count, word);
+		if (job->passed_over)
+			fprintf(job->out, "%zu can only be looked at and dropped\n",
+				job->passed_over);
 	}
 }
 

@@ -171,8 +171,7 @@ static int pass_open(struct pass *pass, struct error *err)
 		if (err->code != ERR_GONE)
 			pass_retry(pass, NULL, err);
 		else
-			log_event(LOG_WARN, "pass.no_task", LOG_STR("task", message->task),
-				LOG_STR("reason", err->msg));
+			log_event(LOG_WARN, "pass.no_task", LOG_STR("reason", err->msg));
 		return 0;
 	}
 	task_record_set(work, &work->task);
@@ -183,12 +182,16 @@ static int pass_open(struct pass *pass, struct error *err)
 	if (ours < 0)
 		return -1;
 	if (!ours || (pass->details.cluster && !str_eq(pass->details.cluster, message->cluster))) {
-		log_event(LOG_WARN, "pass.foreign_task", LOG_STR("task", message->task));
+		log_event(LOG_WARN, "pass.foreign_task");
 		return 0;
 	}
 	work->org_urn = str_empty(work->task.org_id) ? message->org : work->task.org_id;
-	return claim_allows(
-		&pass->details.claim, message->pass, message->claimed, pass->redelivered);
+	if (claim_allows(&pass->details.claim, message->pass, message->claimed, pass->redelivered))
+		return 1;
+	log_event(LOG_INFO, "pass.left", LOG_INT("pass", message->pass),
+		LOG_INT("claimed_pass", pass->details.claim.pass),
+		LOG_STR("claimed_by", pass->details.claim.worker));
+	return 0;
 }
 
 int pass_run(struct thread_ctx *ctx, const struct operation_message *message, bool redelivered,

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/supervise.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/health.h"
 
 #include <stdio.h>
 
-enum { LOOK_MS = 1000, FEEDS_PER_WATCHDOG = 4 };
+enum { LOOK_MS = 1000, FEEDS_PER_WATCHDOG = 4, START_MS = 10000 };
 
 void supervisor_init(struct supervisor *supervisor, struct shared *shared)
 {
 	struct error err;
 
-	*supervisor = (struct supervisor){.shared = shared};
+	*supervisor = (struct supervisor){.shared = shared, .start_ms = clock_ms()};
 	if (sd_notify_open(&supervisor->notify, &err))
 		log_event(LOG_WARN, "systemd.unusable", LOG_STR("reason", err.msg));
 }
@@ -50,11 +51,11 @@ static void describe(
 {
 	if (!moving)
 		say_status(supervisor, false, "a thread is stuck");
-	else if (!consuming)
+	else if (consuming)
+		say_status(supervisor, true, "consuming");
+	else if (supervisor->announced || clock_ms() - supervisor->start_ms > START_MS)
 		say_status(supervisor, false,
 			json_object_get_string(json_object_array_get_idx(reasons, 0)));
-	else
-		say_status(supervisor, true, "consuming");
 }
 
 void supervisor_look(struct supervisor *supervisor)

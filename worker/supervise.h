@@ -16,6 +16,7 @@
 struct supervisor {
 	struct shared *shared;
 	struct sd_notify notify;
+	int64_t start_ms;
 	bool announced;	  /* READY=1 was sent: consuming for the first time */
 	char status[512]; /* the latest STATUS */
 };
