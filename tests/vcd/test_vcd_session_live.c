@@ -160,7 +160,7 @@ static void test_refused_login_pauses(void **state)
 	forget_calls();
 	open_client(&client, "wrong", NULL);
 	FAILS(read_org(&client, &err), ERR_TRANSIENT);
-	assert_non_null(strstr(err.msg, "vcd.password_file"));
+	assert_non_null(strstr(err.msg, "VCD refuses the worker's own user or its password"));
 	assert_null(strstr(err.msg, "wrong"));
 	FAILS(read_org(&client, &err), ERR_TRANSIENT);
 	assert_int_equal(count_calls("POST", LOGIN), 1);
