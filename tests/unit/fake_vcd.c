@@ -381,6 +381,7 @@ int vcd_vapp_get(struct vcd *vcd, struct vcd_as as, const char *uuid, struct vcd
 		.href = "https://vcd/api/vApp/vapp-v1",
 		.name = "lab7",
 		.description = fake.vapp_description,
+		.owner_urn = fake.user,
 		.vms = &vm,
 		.vm_count = 1};
 	return 0;

@@ -15,6 +15,12 @@ static int refuse_interrupted(const struct create *create, const char *cause, st
 		create->adm.spec.name, cause);
 }
 
+/* Names and descriptions anybody may have written; whose a thing is only VCD says. */
+static bool is_own(const struct create *create, const char *owner_urn)
+{
+	return str_eq(str_urn_uuid(owner_urn), str_urn_uuid(create->adm.caller.who.user_urn));
+}
+
 int create_find_vapp(struct create *create, struct error *err)
 {
 	struct vcd *vcd = create->adm.ctx->vcd;
@@ -29,7 +35,7 @@ int create_find_vapp(struct create *create, struct error *err)
 		return 0;
 	if (vcd_vapp_get(vcd, VCD_SERVICE, uuid, &vapp, err))
 		return err->code == ERR_GONE ? 0 : -1;
-	if (!str_eq(vapp.description, create->urn))
+	if (!str_eq(vapp.description, create->urn) || !is_own(create, vapp.owner_urn))
 		return 0;
 	create->vapp = uuid;
 	create->in_doubt = false;
@@ -50,8 +56,9 @@ void create_find_entity(struct create *create)
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *document = json_object_array_get_idx(list, i);
 
-		if (str_eq(json_str(document, "entity.status.task_href", ""),
-			    create->open.task.href)) {
+		if (cluster_is_made_for(document, create->open.task.uuid,
+			    str_urn_uuid(create->adm.caller.who.user_urn)) &&
+			str_eq(json_str(document, "org.id", ""), create->adm.caller.org_urn)) {
 			create->urn = arena_strdup(&ctx->arena, json_str(document, "id", NULL));
 			create->in_doubt = false;
 		}
