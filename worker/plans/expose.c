@@ -8,14 +8,20 @@
 
 static const char suffix[] = "_expose_dnat";
 
-/* The entity URN inside a rule's name; false when it is not a name of that form. */
+/*
+ * The entity URN inside a rule's name; false when it is not a name of that form. Before it stands
+ * the vApp's name, which may be anything.
+ */
 static bool rule_cluster(const struct vcd_nat_rule *rule, const char **urn, size_t *len)
 {
-	const char *at = strstr(rule->name, "_urn:vcloud:entity:");
+	static const char opening[] = "_urn:vcloud:entity:";
+	const char *last = NULL;
 
-	if (!at || !str_ends(rule->name, suffix))
+	for (const char *at = strstr(rule->name, opening); at; at = strstr(at + 1, opening))
+		last = at;
+	if (!last || !str_ends(rule->name, suffix))
 		return false;
-	*urn = at + 1;
+	*urn = last + 1;
 	*len = strlen(*urn) - strlen(suffix);
 	return true;
 }
