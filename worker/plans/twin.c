@@ -6,6 +6,7 @@
 #include "common/str.h"
 #include "worker/cluster.h"
 #include "worker/vcd/entity.h"
+#include "worker/vcd/org.h"
 #include "worker/vcd/vapp.h"
 
 enum { TRIES = 3 };
@@ -103,6 +104,24 @@ enum condition check_twin(const struct observed *seen, struct error *why)
 	return seen->twin == TWIN_MAY_COME ? COND_PENDING : COND_MET;
 }
 
+/* A mark is written by the service alone, when a create goes on: then it is a cluster, no twin. */
+static int refuse_marked(
+	struct work *work, struct observed *seen, const struct vcd_vapp *vapp, struct error *err)
+{
+	struct vcd_metadata *entries = NULL;
+	size_t count = 0;
+
+	if (vcd_metadata_get(work->vcd, vapp->href, &entries, &count, err))
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (str_eq(entries[i].domain, "SYSTEM") &&
+			str_eq(entries[i].key, "cse.cluster.id") &&
+			str_eq(entries[i].value, seen->twin_urn))
+			return error_set(err, ERR_DENIED, "Its vApp is a cluster's");
+	}
+	return 0;
+}
+
 /*
  * The vApp that a delivery had made for it before it died: only the twin leads to it. 0: there is
  * none; 1: it is being removed.
@@ -125,6 +144,8 @@ static int remove_vapp(struct work *work, struct observed *seen, struct error *e
 	if (!str_eq(vapp.description, seen->twin_urn) ||
 		!str_eq(str_urn_uuid(vapp.owner_urn), str_urn_uuid(seen->twin_owner)))
 		return 0;
+	if (refuse_marked(work, seen, &vapp, err))
+		return -1;
 	return vcd_vapp_delete(work->vcd, VCD_SERVICE, uuid, &task, err) ? -1 : 1;
 }
 
