@@ -15,7 +15,7 @@ import urllib.parse
 import uuid
 
 from broker import REPLY_EXCHANGE, Broker
-from cloud import BUILD, FAST_TIMING, Simulator, Worker, wait_until
+from cloud import BUILD, FAST_TIMING, SEED, Simulator, Worker, wait_until
 from life import STATE_S, difference
 from tenant import FINAL, JSON_35, XML_35, Answer, Tenant
 
@@ -132,7 +132,7 @@ class BoxTenant(Tenant):
 class Box:
     """Simulator, played broker and workers of one test."""
 
-    def __init__(self, folder, workers=1, options=None, timing=None, scale=SCALE, resync=True):
+    def __init__(self, folder, workers=1, options=None, timing=None, scale=SCALE, resync=True, seed=SEED):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.timing = {**TIMING, **(timing or {})}
@@ -144,7 +144,7 @@ class Box:
         self.broker.env = {"USER": "box", "VHOST": "/",
                            "PASSWORD_FILE": str(self._secret("broker.password", "box\n"))}
         self.workers = []
-        self.vcd = Simulator(folder, None, {**CLOUD, **(options or {})})
+        self.vcd = Simulator(folder, None, {**CLOUD, **(options or {})}, seed=seed)
         try:
             for _ in range(workers):
                 self.add_worker()

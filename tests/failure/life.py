@@ -4,6 +4,8 @@ import json
 import time
 
 from bodies import cluster_body
+from cloud import wait_until
+from tenant import XML_35
 
 AGENT = "cse-worker"
 WORKERS = 1
@@ -65,6 +67,25 @@ class Life:
     def entities(self):
         """Those of its name."""
         return [e for e in self.state()["entities"] if e["name"] == self.name]
+
+    def vapp(self):
+        """Of its name."""
+        vapp, = (vapp for vapp in self.state()["vapps"] if vapp["name"] == self.name)
+        return vapp
+
+    def describe_vapp(self, text, name=None):
+        """The owner's PUT of its vApp with another description, or another name."""
+        path = "/api/vApp/vapp-" + self.vapp()["id"]
+        body = f'<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="{name or self.name}">' \
+               f"<Description>{text}</Description></VApp>"
+
+        def is_taken():
+            answer = self.alice.request("PUT", path, body.encode(), accept=XML_35, headers={
+                "Content-Type": "application/vnd.vmware.vcloud.vApp+xml"})
+            assert answer.status == 202 or b"BUSY_ENTITY" in answer.body, answer
+            return answer.status == 202
+        wait_until(is_taken, pause_s=0.02, what="the vApp to be free")
+        wait_until(lambda: not self.state()["locks"], pause_s=0.02, what="the end of the change")
 
     def check(self, step):
         """The cloud is what the step wants, once: one vApp, each VM, one rule, one entity."""

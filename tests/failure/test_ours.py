@@ -98,27 +98,13 @@ def test_a_task_aborted_beside_its_pass_is_still_waited_for(box):
     life.check_nothing_left()
 
 
-def describe_vapp(box, life, text):
-    """The owner's PUT of the vApp with another description."""
-    [vapp] = [vapp for vapp in life.state()["vapps"] if vapp["name"] == life.name]
-    body = (f'<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="{life.name}">'
-            f"<Description>{text}</Description></VApp>")
-
-    def is_taken():
-        answer = box.alice.request("PUT", "/api/vApp/vapp-" + vapp["id"], body.encode(), accept=XML_35,
-                                   headers={"Content-Type": "application/vnd.vmware.vcloud.vApp+xml"})
-        assert answer.status == 202 or b"BUSY_ENTITY" in answer.body, answer
-        return answer.status == 202
-    wait_until(is_taken, pause_s=0.02, what="the vApp to be free")
-
-
 def test_a_vapp_that_is_recorded_may_be_described_anew(box):
     """Admission recorded its id; the description only helps to find it."""
     life = Patient(box, "described")
     hold(box, method="POST", path="*/nat/rules", hold="before")
     life.start("create")
     assert wait_held(box)
-    describe_vapp(box, life, "my cluster")
+    life.describe_vapp("my cluster")
     release(box)
     box.vcd.heal()
     settle(box)
@@ -131,7 +117,7 @@ def test_a_failed_create_removes_a_vapp_described_anew(box):
     hold(box, method="POST", path="*/nat/rules", hold="before")
     life.start("create")
     assert wait_held(box)
-    describe_vapp(box, life, "my cluster")
+    life.describe_vapp("my cluster")
     box.vcd.fail(agent=AGENT, method="POST", path="*/metadata", times=0, status=400, minor="BAD_REQUEST",
                  message="no marks")
     release(box)
