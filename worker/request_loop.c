@@ -133,19 +133,22 @@ static void send_reply(struct thread_ctx *ctx, struct job *job)
 	}
 }
 
-/* What cannot be run or answered is kept for a person, without its headers and body. */
-static void park(
-	struct thread_ctx *ctx, const struct delivery *delivery, const char *id, const char *reason)
+/*
+ * What cannot be run or answered is kept for a person, without its headers and body. What could not
+ * be kept is not acknowledged: the next connection makes the queue again.
+ */
+static int park(struct thread_ctx *ctx, const struct delivery *delivery, const char *id,
+	const char *reason, struct error *err)
 {
-	struct error err;
-
 	slot_set_publishing(ctx);
 	log_event(LOG_WARN, "request.parked", LOG_STR("reason", reason),
 		LOG_INT("bytes", delivery->body_len));
-	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, reason, &err))
-		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err.msg));
-	else
-		counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
+	if (park_request(ctx->bus, ctx->shared->config, &ctx->arena, delivery, id, reason, err)) {
+		log_event(LOG_ERROR, "request.not_parked", LOG_STR("reason", err->msg));
+		return -1;
+	}
+	counter_add(&ctx->shared->counters, COUNTER_PARKED_REQUEST, 1);
+	return 0;
 }
 
 static void note_done(struct thread_ctx *ctx, const struct job *job)
@@ -164,9 +167,11 @@ static void note_done(struct thread_ctx *ctx, const struct job *job)
 		LOG_INT("ms", took_ms), LOG_INT("redelivered", request->redelivered));
 }
 
-static void handle_request(struct thread_ctx *ctx, const struct delivery *delivery, bool old)
+static int handle_request(
+	struct thread_ctx *ctx, const struct delivery *delivery, bool old, struct error *err)
 {
 	struct job job = {.delivery = delivery, .old = old};
+	int status = 0;
 
 	job.envelope.request = (struct request){.id = "", .received_ms = clock_ms()};
 	slot_begin(ctx, ctx->shared->config->timing_reply);
@@ -176,19 +181,21 @@ static void handle_request(struct thread_ctx *ctx, const struct delivery *delive
 	counter_add(&ctx->shared->counters, COUNTER_REQUESTS_NOW, -1);
 	note_done(ctx, &job);
 	if (job.malformed) /* after the reply, which somebody waits for */
-		park(ctx, delivery, job.envelope.request.id, job.malformed);
+		status = park(ctx, delivery, job.envelope.request.id, job.malformed, err);
 	slot_end(ctx, job.malformed ? "malformed" : "answered");
 	reply_release(&job.reply);
 	envelope_release(&job.envelope);
 	log_context()->request_id = NULL;
 	log_context()->org = NULL;
+	return status;
 }
 
 /* Nobody would learn what was done: it is kept, not run. */
-static void park_unanswerable(struct thread_ctx *ctx, const struct delivery *delivery)
+static int park_unanswerable(
+	struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
 {
 	counter_add(&ctx->shared->counters, COUNTER_REQUEST_NO_REPLY_TO, 1);
-	park(ctx, delivery, "", "no reply_to: nobody waits for the answer");
+	return park(ctx, delivery, "", "no reply_to: nobody waits for the answer", err);
 }
 
 /*
@@ -232,14 +239,17 @@ static int handle_delivery(
 	struct thread_ctx *ctx, const struct delivery *delivery, struct error *err)
 {
 	bool old = is_old(ctx);
+	int status = 0;
 
 	/* VCD's copies of its own responses, when a response filter matches too. */
 	if (str_eq(delivery->message_type, "ProcessHttpResponse"))
 		log_event(LOG_DEBUG, "response.dropped");
 	else if (str_empty(delivery->reply_to))
-		park_unanswerable(ctx, delivery);
+		status = park_unanswerable(ctx, delivery, err);
 	else
-		handle_request(ctx, delivery, old);
+		status = handle_request(ctx, delivery, old, err);
+	if (status)
+		return -1;
 	/* Before the last acknowledgement, so that no further delivery is on its way. */
 	if (atomic_load(&ctx->shared->stop) && bus_cancel(ctx->bus, err))
 		return -1;

@@ -142,3 +142,14 @@ def test_a_message_of_a_newer_program_comes_to_an_end(box):
     assert record["kind"] == "operation" and record["message"]["task"] == task, record
     service.put(task, status="success", details="cse-worker/2 anything else")
     box.broker.queues["cse.parked"].ready.clear()
+
+
+def test_a_request_that_cannot_be_parked_is_not_lost(box):
+    """The parking queue is gone: the next connection makes it again, and the message is still there."""
+    with box.broker.lock:
+        del box.broker.queues["cse.parked"]
+    box.broker.request(b"nonsense", correlation_id="unparked", reply_to=None, reply_exchange=None,
+                       message_type="ProcessHttpRequest")
+    box.broker.wait(lambda: box.broker.parked(), what="the parked request")
+    assert len(box.broker.parked()) == 1
+    assert [e for worker in box.workers for e in worker.events("request.not_parked")]
