@@ -17,8 +17,13 @@ struct frame {
 	yaml_mark_t start;
 };
 
-struct names {
-	const char **items;
+struct key {
+	uint64_t hash;
+	const char *path;
+};
+
+struct keys {
+	struct key *items;
 	size_t count, size;
 };
 
@@ -28,7 +33,7 @@ struct reader {
 	const char *name;
 	struct yaml_leaves *out;
 	size_t leaves_size;
-	struct names keys; /* full paths of all mapping keys, to find duplicates */
+	struct keys keys; /* full paths of all mapping keys, to find duplicates */
 	struct frame stack[DEPTH_MAX];
 	int depth;
 	struct buf path;
@@ -110,14 +115,25 @@ static void leave_child(struct reader *reader)
 	path_cut(reader, frame->path_len);
 }
 
+/* FNV-1a: of long paths that begin alike a few only are compared. */
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = 14695981039346656037U;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 1099511628211U;
+	return hash;
+}
+
 static int remember_key(struct reader *reader, yaml_mark_t mark)
 {
-	struct names *keys = &reader->keys;
+	struct keys *keys = &reader->keys;
 	const char *path = buf_str(&reader->path);
+	uint64_t hash = hash_of(path);
 	void *bigger;
 
 	for (size_t i = 0; i < keys->count; i++) {
-		if (strcmp(keys->items[i], path) == 0)
+		if (keys->items[i].hash == hash && strcmp(keys->items[i].path, path) == 0)
 			return error_set(reader->err, ERR_INVALID,
 				"%s:%zu:%zu: key %s stands here again, expected it once",
 				reader->name, mark.line + 1, mark.column + 1, path);
@@ -127,7 +143,8 @@ static int remember_key(struct reader *reader, yaml_mark_t mark)
 	bigger = grown(reader->arena, keys->items, keys->count, &keys->size, sizeof(*keys->items));
 	if (bigger)
 		keys->items = bigger;
-	keys->items[keys->count++] = arena_strdup(reader->arena, path);
+	keys->items[keys->count++] =
+		(struct key){.hash = hash, .path = arena_strdup(reader->arena, path)};
 	return 0;
 }
 
