@@ -23,9 +23,12 @@ const char *check_result_name(enum check_result result)
 static void print_text(FILE *out, const char *text)
 {
 	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
+		unsigned char byte = (unsigned char)*text, next = (unsigned char)text[1];
+		/* U+0080 to U+009F are commands too. */
+		bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
 
-		fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, out);
+		fputc(byte < 0x20 || byte == 0x7f || c1 ? '?' : byte, out);
+		text += c1;
 	}
 }
 
