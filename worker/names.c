@@ -7,6 +7,8 @@
 #include <ctype.h>
 #include <string.h>
 
+static const char rule_suffix[] = "_expose_dnat";
+
 enum { SUFFIX_LEN = 4 };
 
 static const char *const prefixes[] = {
@@ -96,7 +98,15 @@ bool vm_role(const char *name, enum role *out)
 
 const char *nat_rule_name(struct arena *arena, const char *cluster, const char *entity_urn)
 {
-	return arena_printf(arena, "%s_%s_expose_dnat", cluster, entity_urn);
+	return arena_printf(arena, "%s_%s%s", cluster, entity_urn, rule_suffix);
+}
+
+bool nat_rule_is_of(const char *name, const char *entity_urn)
+{
+	size_t len = strlen(name), tail = strlen(entity_urn) + strlen(rule_suffix);
+
+	return len > tail && name[len - tail - 1] == '_' &&
+	       str_starts(name + len - tail, entity_urn) && str_ends(name, rule_suffix);
 }
 
 uint32_t address_seed(const char *cluster_urn)

@@ -28,6 +28,8 @@ bool vm_role(const char *name, enum role *out) MUST_CHECK; /* by prefix */
 
 /* "<cluster>_<entity urn>_expose_dnat" */
 const char *nat_rule_name(struct arena *arena, const char *cluster, const char *entity_urn);
+/* Is it this entity's, whatever its vApp was called when the rule was made? */
+bool nat_rule_is_of(const char *name, const char *entity_urn) MUST_CHECK;
 
 #define PORT_PROFILE_NAME "cse-kube-api-6443"
 enum { KUBE_API_PORT = 6443 };

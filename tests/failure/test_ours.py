@@ -196,3 +196,20 @@ def test_a_create_says_that_its_edge_is_gone(box):
     task = box.wait_task(href)
     assert task.status == "error" and "Step address: " in task.error and "edge gateway" in task.error, task
     life.check_nothing_left()
+
+
+def test_a_kubeconfig_names_an_address_that_leads_there(box):
+    """Its owner switches the rule off: then the internal address is as good as any."""
+    life = Life(box, "switchedrule")
+    life.do("create")
+
+    def server():
+        message = box.alice.request("GET", f"/api/cse/3.0/cluster/{life.id}/config").json["message"]
+        return next(line.split("//")[1] for line in message.splitlines() if "server: " in line)
+    [rule] = [r for r in box.alice.request("GET", RULES).json["values"] if life.id in r["name"]]
+    assert server() == f"{rule['externalAddresses']}:6443"
+    answer = box.alice.request("PUT", f"{RULES}/{rule['id']}", {**rule, "enabled": False})
+    assert answer.status == 202, answer
+    wait_until(lambda: not life.state()["locks"], what="the end of the change")
+    assert server() == f"{rule['internalAddresses']}:6443"
+    life.do("delete")

@@ -169,13 +169,10 @@ int vcd_nat_list(struct vcd *vcd, struct vcd_as as, const char *edge_urn, struct
 	(*out)[0] = (struct vcd_nat_rule){.id = "r1",
 		.name = arena_printf(&fake.arena, "lab7_%s_expose_dnat", fake.marked),
 		.external = "203.0.113.9",
-		.internal = "192.168.0.10"};
+		.type = "DNAT",
+		.internal = "192.168.0.10",
+		.external_port = "6443",
+		.enabled = true};
 	*count = 1;
 	return 0;
-}
-
-bool ip4_parse(const char *text, uint32_t *out)
-{
-	*out = 0;
-	return strchr(text, '.') != NULL;
 }

@@ -84,6 +84,11 @@ static void c16_rules_of_clusters_with_one_name_differ(void **state)
 	struct arena arena = {0};
 
 	(void)state;
+	assert_true(nat_rule_is_of(nat_rule_name(&arena, "x_urn:vcloud:entity:y", URN), URN));
+	assert_false(nat_rule_is_of(nat_rule_name(&arena, "lab", URN "2"), URN));
+	assert_false(nat_rule_is_of(nat_rule_name(&arena, "lab", URN), URN "2"));
+	assert_false(nat_rule_is_of(nat_rule_name(&arena, "lab", "x" URN), URN));
+	assert_false(nat_rule_is_of(URN "_expose_dnat", URN));
 	assert_string_not_equal(nat_rule_name(&arena, "lab", URN),
 		nat_rule_name(&arena, "lab",
 			"urn:vcloud:entity:cse:nativeCluster:1.0.0:0a0b0c0d-0000-4000-8000-2"));

@@ -125,10 +125,9 @@ static int read_fields(
 
 /* The external address that really leads to the control plane now, else its internal one. */
 static int find_address(struct thread_ctx *ctx, struct json_object *document,
-	const struct vcd_vapp *vapp, const struct vcd_vm *vm, const char *edge, const char **out,
-	struct error *err)
+	const struct vcd_vm *vm, const char *edge, const char **out, struct error *err)
 {
-	const char *name = nat_rule_name(&ctx->arena, vapp->name, json_str(document, "id", ""));
+	const char *cluster = json_str(document, "id", "");
 	struct vcd_nat_rule *rules;
 	const struct vcd_nat_rule *ours = NULL;
 	size_t count;
@@ -139,7 +138,8 @@ static int find_address(struct thread_ctx *ctx, struct json_object *document,
 		if (vcd_nat_list(ctx->vcd, VCD_SERVICE, edge, &rules, &count, err))
 			return error_wrap(err, "%s", no_config);
 		for (size_t i = 0; i < count; i++)
-			if (str_eq(rules[i].name, name) && str_eq(rules[i].internal, vm->ip) &&
+			if (nat_rule_is_of(rules[i].name, cluster) &&
+				nat_rule_forwards(&rules[i], vm->ip, KUBE_API_PORT) &&
 				(!ours || strcmp(rules[i].id, ours->id) < 0))
 				ours = &rules[i];
 	}
@@ -167,7 +167,7 @@ static int make_config(
 		return error_set(
 			err, ERR_CONFLICT, "%s: the cluster has no control plane", no_config);
 	if (read_fields(ctx, vm, &fields, err) ||
-		find_address(ctx, document, &vapp, vm, edge, &address, err))
+		find_address(ctx, document, vm, edge, &address, err))
 		return -1;
 	*out = kubeconfig_write(&ctx->arena, &fields,
 		cluster_name_valid(vapp.name) ? vapp.name : "cluster", address);

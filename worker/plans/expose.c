@@ -26,20 +26,11 @@ static bool rule_cluster(const struct vcd_nat_rule *rule, const char **urn, size
 	return true;
 }
 
-static bool rule_is_of(const struct vcd_nat_rule *rule, const char *cluster)
-{
-	const char *urn;
-	size_t len;
-
-	return rule_cluster(rule, &urn, &len) && len == strlen(cluster) &&
-	       !strncmp(urn, cluster, len);
-}
-
 const struct vcd_nat_rule *expose_rule_of(
 	const struct vcd_nat_rule *rules, size_t count, const char *cluster)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (rule_is_of(&rules[i], cluster))
+		if (nat_rule_is_of(rules[i].name, cluster))
 			return &rules[i];
 	}
 	return NULL;
@@ -47,13 +38,7 @@ const struct vcd_nat_rule *expose_rule_of(
 
 static bool rule_is_right(const struct vcd_nat_rule *rule, const char *internal)
 {
-	uint32_t address;
-	int64_t port;
-
-	return rule->enabled && str_eq(rule->type, "DNAT") && str_eq(rule->internal, internal) &&
-	       ip4_parse(rule->external, &address) &&
-	       str_to_int(rule->external_port, KUBE_API_PORT, KUBE_API_PORT, &port) &&
-	       !str_empty(rule->profile_id);
+	return nat_rule_forwards(rule, internal, KUBE_API_PORT) && !str_empty(rule->profile_id);
 }
 
 /* Does this rule's external side hold the address? One address, a range or a network. */
@@ -87,7 +72,7 @@ const struct vcd_nat_rule *expose_other_at(
 	uint32_t number;
 
 	for (size_t i = 0; i < count && ip4_parse(address, &number); i++) {
-		if (!rule_is_of(&rules[i], cluster) && rule_covers(&rules[i], number))
+		if (!nat_rule_is_of(rules[i].name, cluster) && rule_covers(&rules[i], number))
 			return &rules[i];
 	}
 	return NULL;

@@ -7,27 +7,8 @@
 #include "worker/vcd/network_json.h"
 #include "worker/vcd/query.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
 /* Lists of networks are shorter than all others. */
 enum { NETWORK_PAGE = 32, ADDRESS_PAGE = 128, RANGES_MAX = 4096 };
-
-bool ip4_parse(const char *text, uint32_t *out)
-{
-	struct in_addr address;
-
-	if (!text || inet_pton(AF_INET, text, &address) != 1)
-		return false;
-	*out = ntohl(address.s_addr);
-	return true;
-}
-
-const char *ip4_text(struct arena *arena, uint32_t ip)
-{
-	return arena_printf(
-		arena, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff);
-}
 
 static const char *member(struct arena *arena, struct json_object *object, const char *path)
 {

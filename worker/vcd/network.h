@@ -43,6 +43,9 @@ struct vcd_nat_rule {
 	bool enabled;
 };
 
+/* Does it forward that port of one external address there? Pure. */
+bool nat_rule_forwards(const struct vcd_nat_rule *rule, const char *internal, int port) MUST_CHECK;
+
 /* GET …/nat/rules, all pages by cursor. Right "Organization vDC Gateway: View NAT". */
 int vcd_nat_list(struct vcd *vcd, struct vcd_as as, const char *edge_urn, struct vcd_nat_rule **out,
 	size_t *count, struct error *err) MUST_CHECK;
