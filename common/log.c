@@ -81,9 +81,17 @@ static void add_escaped(struct buf *line, const char *text)
 
 static void add_text(struct buf *line, bool json, const char *name, const char *text)
 {
-	buf_printf(line, json ? ",\"%s\":\"" : " %s=\"", name);
+	bool cut;
+
+	if (!buf_printf(line, json ? ",\"%s\":\"" : " %s=\"", name))
+		return;
 	add_escaped(line, text);
+	/* A text that does not fit is the line's last, and is closed as well. */
+	cut = line->overflow;
+	line->overflow = false;
+	line->max += 1;
 	buf_add_str(line, "\"");
+	line->overflow = cut;
 }
 
 static void add_context(struct buf *line, bool json)
