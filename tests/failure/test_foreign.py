@@ -6,6 +6,7 @@ import copy
 import json
 
 import pytest
+from bodies import cluster_body
 from cloud import SEED
 from disturb import TIMING, Patient, hold, release, settle, wait_held
 from late import ENTITY, GONE_S, LATE_BOX
@@ -136,3 +137,16 @@ def test_a_rule_is_found_whatever_the_vapp_was_called(box):
     assert box.wait_task(life.reply().json["entity"]["status"]["task_href"]).status == "success"
     assert box.wait_task(life.accepted("delete", life.send("delete"))).status == "success"
     life.check_nothing_left()
+
+
+def test_a_crowd_of_entities_does_not_fill_the_memory(new_box):
+    """Names need not be unique, and an entity may be large."""
+    box = new_box()
+    crowd = cluster_body("crowd", spec__settings__ssh_key="x" * 100_000)
+    carol = box.tenant("carol@tenant1")
+    for _ in range(100):
+        answer = carol.request(
+            "POST", ENTITY + "urn:vcloud:type:cse:nativeCluster:1.0.0", {"name": "crowd", "entity": crowd})
+        assert answer.status == 202, answer
+    answer = Life(box, "crowd").send("create")
+    assert answer.status == 400 and "longer than 8 MiB" in answer.problem, answer

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ENTITY_PAGE = 128 };
+enum { ENTITY_PAGE = 32 };
 
 #define ENTITY_LIST "/cloudapi/1.0.0/entities/types/cse/nativeCluster/1.0.0"
 

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-enum { PAGES_MAX = 200, FILTER_MAX = 4096 };
+/* What many may fill, entities of one name for instance, must not fill our memory. */
+enum { PAGES_MAX = 200, LIST_MAX_BYTES = 8 * 1024 * 1024, FILTER_MAX = 4096 };
 
 const char *filter_term(struct arena *arena, const char *key, const char *value)
 {
@@ -115,6 +116,7 @@ int list_pages(struct vcd *vcd, struct vcd_as as, const char *path, const char *
 {
 	CLEANUP(json_release)
 	struct json_object *all = json_object_new_array();
+	size_t before = vcd_arena(vcd)->bytes;
 
 	for (int number = 1; number <= PAGES_MAX; number++) {
 		CLEANUP(json_release)
@@ -130,6 +132,9 @@ int list_pages(struct vcd *vcd, struct vcd_as as, const char *path, const char *
 			*values = STEAL(all);
 			return 0;
 		}
+		if (vcd_arena(vcd)->bytes - before > LIST_MAX_BYTES)
+			return error_set(err, ERR_INVALID, "%s: the list is longer than %d MiB",
+				what, LIST_MAX_BYTES / 1024 / 1024);
 	}
 	return error_set(err, ERR_INVALID, "%s: the list has more than %d pages", what, PAGES_MAX);
 }
