@@ -164,7 +164,7 @@ def test_retry_queues_the_next_pass(parking):
     [(body, _)] = parking.take_all(OPERATIONS)
     again = json.loads(body)
     assert again.pop("id") != moved.pop("id")
-    assert again == {**moved, "pass": 8, "attempt": 0, "due": ""}
+    assert again == {**moved, "pass": 8, "claimed": 7, "attempt": 0, "due": ""}
     assert len(parking.ids()) == 1
 
 

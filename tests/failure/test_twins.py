@@ -179,12 +179,14 @@ def test_c05_an_address_that_was_lost_is_not_shared(box):
     slow.start("create")
     href = slow.reply().json["entity"]["status"]["task_href"]
     wait_until(lambda: box.alice.task(href).percent >= 50, 20, 0.01, "the boot")
+    hold(box, method="GET", path="/api/task/" + href.rsplit("/", 1)[1], times=0, hold="before")
     box.vcd.set_option(boot_ms=5)
     rule, = (r for r in rules(box) if r["name"].startswith(slow.name + "_"))
     wait_until(lambda: box.alice.request("DELETE", f"{EDGE_RULES}/{rule['id']}").status == 202, 10, 0.02, "a DELETE")
     wait_until(lambda: not has_rule(box, slow), 10, 0.02, "the end of the rule")
     fast.start("create")
     assert created(fast).status == "success"
+    box.vcd.heal()
 
     def has_ended():
         users = [r["name"] for r in rules(box) if r["externalAddresses"] == rule["externalAddresses"]]
