@@ -124,7 +124,6 @@ int envelope_decode(struct envelope *out, struct arena *arena, const struct deli
 					 .redelivered = delivery->redelivered,
 					 .received_ms = clock_ms(),
 					 .query = NULL},
-		.user_hint = "",
 		.org_hint = ""};
 	CLEANUP(json_release)
 	struct json_object *message =
@@ -139,7 +138,6 @@ int envelope_decode(struct envelope *out, struct arena *arena, const struct deli
 		return error_set(err, ERR_INVALID, "the message's first member is not an object");
 	if (json_object_array_length(message) > 1) {
 		context = json_object_array_get_idx(message, 1);
-		out->user_hint = arena_strdup(arena, json_str(context, "user", ""));
 		out->org_hint = arena_strdup(arena, json_str(context, "org", ""));
 	}
 	return read_http(out, arena, http, err);

@@ -11,11 +11,11 @@
 #include "worker/request.h"
 
 struct envelope {
-	struct request request;		  /* without body, query and tokens of the route */
-	const char *accept;		  /* header; NULL when absent */
-	const char *body64;		  /* "" when there was none */
-	const char *query_text;		  /* "" when there was none */
-	const char *user_hint, *org_hint; /* URNs of VCD's context, "" when absent */
+	struct request request; /* without body, query and tokens of the route */
+	const char *accept;	/* header; NULL when absent */
+	const char *body64;	/* "" when there was none */
+	const char *query_text; /* "" when there was none */
+	const char *org_hint;	/* URN of VCD's context, "" when absent */
 };
 
 /*

@@ -22,16 +22,15 @@ struct json_object *park_record_new(const char *kind, int64_t wall_ms, const cha
 	return record;
 }
 
-int park_record(struct bus *bus, const struct config *config, struct arena *arena,
-	struct json_object *record, int64_t life_ms, struct error *err)
+static int publish_record(struct bus *bus, const struct config *config, struct arena *arena,
+	struct json_object *record, struct error *err)
 {
 	struct message message = {.exchange = "",
 		.routing_key = topology_parked_queue(arena, config),
 		.content_type = "application/json",
 		.body = json_text(arena, record),
 		.persistent = true,
-		.mandatory = true,
-		.expiration_ms = life_ms};
+		.mandatory = true};
 
 	message.body_len = strlen(message.body);
 	return bus_publish(bus, &message, CONFIRM_MS, err);
@@ -50,7 +49,7 @@ int park_request(struct bus *bus, const struct config *config, struct arena *are
 	json_set_int(record, "body_bytes", (int64_t)delivery->body_len);
 	json_set_bool(record, "too_large", delivery->too_large);
 	json_set_bool(record, "has_reply_to", delivery->reply_to != NULL);
-	return park_record(bus, config, arena, record, 0, err);
+	return publish_record(bus, config, arena, record, err);
 }
 
 int park_operation(struct bus *bus, const struct config *config, struct arena *arena,
@@ -65,5 +64,5 @@ int park_operation(struct bus *bus, const struct config *config, struct arena *a
 	if (readable)
 		json_set(record, "message",
 			json_parse(delivery->body, delivery->body_len, MESSAGE_DEPTH, &ignored));
-	return park_record(bus, config, arena, record, 0, err);
+	return publish_record(bus, config, arena, record, err);
 }

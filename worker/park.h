@@ -27,10 +27,6 @@ int park_operation(struct bus *bus, const struct config *config, struct arena *a
 	const struct delivery *delivery, bool readable, const char *reason,
 	struct error *err) MUST_CHECK;
 
-/* Publishes a record; the queue drops it after life_ms, 0: after the queue's own time. */
-int park_record(struct bus *bus, const struct config *config, struct arena *arena,
-	struct json_object *record, int64_t life_ms, struct error *err) MUST_CHECK;
-
 /* The members that all records have. wall_ms: when it was parked. The caller releases it. */
 struct json_object *park_record_new(
 	const char *kind, int64_t wall_ms, const char *reason) MUST_CHECK;

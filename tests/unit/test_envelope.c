@@ -59,7 +59,6 @@ static void a_message_of_vcd_is_read(void **state)
 	assert_string_equal(envelope.request.path, "/api/cse/system");
 	assert_string_equal(envelope.accept, "application/json;version=35.0");
 	assert_string_equal(secret_reveal(&envelope.request.token), "abc.def");
-	assert_string_equal(envelope.user_hint, "urn:vcloud:user:1");
 	assert_string_equal(envelope.org_hint, "urn:vcloud:org:2");
 	assert_int_equal(envelope_open(&envelope, &arena, &config, &err), 0);
 	assert_null(envelope.request.body);
