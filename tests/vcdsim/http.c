@@ -7,6 +7,7 @@
 #include "common/str.h"
 #include "tests/vcdsim/body.h"
 #include "tests/vcdsim/calls.h"
+#include "tests/vcdsim/objects.h"
 #include "tests/vcdsim/route.h"
 #include "tests/vcdsim/session.h"
 #include "tests/vcdsim/tls.h"
@@ -193,6 +194,8 @@ static void call_handler(struct sim *sim, struct exchange *exchange)
 	struct sim_request *req = &exchange->req;
 
 	pthread_mutex_lock(&sim->lock);
+	/* Whoever comes when a task is due must not find it running until the next tick. */
+	tasks_end_due(sim);
 	const struct sim_task *newest = sim->tasks;
 	bool allowed = check_access(sim, req, &exchange->reply);
 

@@ -5,7 +5,8 @@
 
 #include "tests/vcdsim/http.h"
 
-void tasks_tick(struct sim *sim); /* ends what is due */
+void tasks_end_due(struct sim *sim);
+void tasks_tick(struct sim *sim); /* the same, and begins what is queued */
 void tasks_free(struct sim *sim);
 
 /* Removes the object from the state and frees it; a VM's guest and its disk go with it. */

@@ -73,18 +73,24 @@ void task_finish(struct sim *sim, struct sim_task *task)
 	task->ended_wall_ms = sim_wall_ms(sim);
 }
 
-void tasks_tick(struct sim *sim)
+void tasks_end_due(struct sim *sim)
 {
 	int64_t now = clock_ms();
 
 	for (struct sim_task *task = sim->tasks; task != NULL; task = task->next) {
-		if (task->external || task_is_final(task))
-			continue;
-		if (str_eq(task->status, "queued"))
-			task->status = "running";
-		if (task->due_ms != NO_END && now >= task->due_ms)
+		if (!task->external && !task_is_final(task) && task->due_ms != NO_END &&
+			now >= task->due_ms)
 			task_finish(sim, task);
 	}
+}
+
+void tasks_tick(struct sim *sim)
+{
+	for (struct sim_task *task = sim->tasks; task != NULL; task = task->next) {
+		if (!task->external && str_eq(task->status, "queued"))
+			task->status = "running";
+	}
+	tasks_end_due(sim);
 }
 
 void tasks_free(struct sim *sim)
