@@ -101,12 +101,25 @@ const char *nat_rule_name(struct arena *arena, const char *cluster, const char *
 	return arena_printf(arena, "%s_%s%s", cluster, entity_urn, rule_suffix);
 }
 
+const char *nat_rule_entity(const char *name, size_t *len)
+{
+	static const char opening[] = "_urn:vcloud:entity:";
+	const char *last = NULL;
+
+	for (const char *at = strstr(name, opening); at; at = strstr(at + 1, opening))
+		last = at;
+	if (!last || !str_ends(name, rule_suffix))
+		return NULL;
+	*len = strlen(last + 1) - strlen(rule_suffix);
+	return last + 1;
+}
+
 bool nat_rule_is_of(const char *name, const char *entity_urn)
 {
-	size_t len = strlen(name), tail = strlen(entity_urn) + strlen(rule_suffix);
+	size_t len;
+	const char *urn = nat_rule_entity(name, &len);
 
-	return len > tail && name[len - tail - 1] == '_' &&
-	       str_starts(name + len - tail, entity_urn) && str_ends(name, rule_suffix);
+	return urn && len == strlen(entity_urn) && !strncmp(urn, entity_urn, len);
 }
 
 uint32_t address_seed(const char *cluster_urn)

@@ -28,7 +28,9 @@ bool vm_role(const char *name, enum role *out) MUST_CHECK; /* by prefix */
 
 /* "<cluster>_<entity urn>_expose_dnat" */
 const char *nat_rule_name(struct arena *arena, const char *cluster, const char *entity_urn);
-/* Is it this entity's, whatever its vApp was called when the rule was made? */
+/* The entity in a rule's name, not ended by NUL; NULL for other names. In front of it stands what
+ * the vApp was called then, which may be anything. */
+const char *nat_rule_entity(const char *name, size_t *len) MUST_CHECK;
 bool nat_rule_is_of(const char *name, const char *entity_urn) MUST_CHECK;
 
 #define PORT_PROFILE_NAME "cse-kube-api-6443"

@@ -6,26 +6,6 @@
 
 #include <string.h>
 
-static const char suffix[] = "_expose_dnat";
-
-/*
- * The entity URN inside a rule's name; false when it is not a name of that form. Before it stands
- * the vApp's name, which may be anything.
- */
-static bool rule_cluster(const struct vcd_nat_rule *rule, const char **urn, size_t *len)
-{
-	static const char opening[] = "_urn:vcloud:entity:";
-	const char *last = NULL;
-
-	for (const char *at = strstr(rule->name, opening); at; at = strstr(at + 1, opening))
-		last = at;
-	if (!last || !str_ends(rule->name, suffix))
-		return false;
-	*urn = last + 1;
-	*len = strlen(*urn) - strlen(suffix);
-	return true;
-}
-
 const struct vcd_nat_rule *expose_rule_of(
 	const struct vcd_nat_rule *rules, size_t count, const char *cluster)
 {
@@ -83,11 +63,11 @@ const struct vcd_nat_rule *expose_other_at(
 static enum expose_state judge_neighbour(
 	const struct expose_view *view, const struct vcd_nat_rule *neighbour)
 {
-	const char *urn;
 	size_t len;
+	const char *urn = nat_rule_entity(neighbour->name, &len);
 	int order;
 
-	if (!rule_cluster(neighbour, &urn, &len))
+	if (!urn)
 		return EXPOSE_YIELD;
 	order = strncmp(view->cluster, urn, len);
 	if (order > 0 || view->looks >= EXPOSE_LOOKS)
