@@ -135,6 +135,15 @@ bool cluster_is_made_for(struct json_object *document, const char *task, const c
 	       str_eq(str_urn_uuid(json_str(document, "owner.id", "-")), user);
 }
 
+const char *cluster_mark(const struct vcd_metadata *entries, size_t count, const char *key)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (str_eq(entries[i].domain, "SYSTEM") && str_eq(entries[i].key, key))
+			return str_or(entries[i].value, "");
+	}
+	return "";
+}
+
 void cluster_apply(struct json_object *document, const struct cluster_change *change)
 {
 	json_set_str(document, "entity.status.phase", change->phase);

@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/error.h"
+#include "worker/vcd/org.h"
 
 #include <json-c/json.h>
 
@@ -72,6 +73,12 @@ struct json_object *cluster_entity_new(const struct cluster_spec *spec,
  */
 bool cluster_is_made_for(
 	struct json_object *document, const char *task, const char *user) MUST_CHECK;
+
+/*
+ * What the service has marked a vApp with, of its metadata; "" without that mark. Tenants can
+ * neither write nor remove marks.
+ */
+const char *cluster_mark(const struct vcd_metadata *entries, size_t count, const char *key);
 
 struct cluster_node {
 	const char *name, *ip; /* "" while unknown */

@@ -42,14 +42,6 @@ static int check_state(struct json_object *document, struct error *err)
 		cluster_name_of(document), json_str(document, "id", ""));
 }
 
-static const char *mark(const struct vcd_metadata *entries, size_t count, const char *key)
-{
-	for (size_t i = 0; i < count; i++)
-		if (str_eq(entries[i].domain, "SYSTEM") && str_eq(entries[i].key, key))
-			return entries[i].value;
-	return "";
-}
-
 /* VCD's query finds it in the VDC that admission resolved inside the entity's org. */
 static int check_place(
 	struct thread_ctx *ctx, const struct vcd_vapp *vapp, const char *vdc_urn, struct error *err)
@@ -78,13 +70,14 @@ static int find_vapp(struct thread_ctx *ctx, struct json_object *document, struc
 		return error_wrap(err, "%s", no_config);
 	if (vcd_metadata_get(ctx->vcd, vapp->href, &entries, &count, err))
 		return error_wrap(err, "%s", no_config);
-	if (!str_eq(mark(entries, count, "cse.cluster.id"), json_str(document, "id", "")) ||
-		!str_eq(mark(entries, count, "cse.deployment"), ctx->shared->config->deployment))
+	if (!str_eq(cluster_mark(entries, count, "cse.cluster.id"), json_str(document, "id", "")) ||
+		!str_eq(cluster_mark(entries, count, "cse.deployment"),
+			ctx->shared->config->deployment))
 		return error_set(err, ERR_CONFLICT,
 			"%s: the entity's externalId names a vApp that is not this cluster's",
 			no_config);
-	*edge = mark(entries, count, "cse.edge");
-	return check_place(ctx, vapp, mark(entries, count, "cse.vdc"), err);
+	*edge = cluster_mark(entries, count, "cse.edge");
+	return check_place(ctx, vapp, cluster_mark(entries, count, "cse.vdc"), err);
 }
 
 static struct vcd_vm *find_control_plane(const struct vcd_vapp *vapp)

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "worker/claim.h"
+#include "worker/cluster.h"
 #include "worker/vcd/entity.h"
 #include "worker/vcd/org.h"
 
@@ -171,12 +172,6 @@ static int look_vapp(struct work *work, struct observed *seen, struct error *err
 	return 0;
 }
 
-static bool metadata_is(const struct vcd_metadata *entry, const char *key, const char *value)
-{
-	return str_eq(entry->domain, "SYSTEM") && str_eq(entry->key, key) &&
-	       (!value || str_eq(entry->value, value));
-}
-
 /*
  * A create that failed early left its vApp without marks. It is adopted when it names this cluster
  * and belongs to the entity's owner, who could delete it anyway.
@@ -204,22 +199,19 @@ static int read_marks(struct work *work, struct observed *seen, struct error *er
 {
 	struct vcd_metadata *entries = NULL;
 	size_t count = 0;
-	const char *vdc = str_last_segment(seen->raw_vapp.vdc_href);
-	bool id = false, deployment = false, moved = false;
+	const char *vdc = str_last_segment(seen->raw_vapp.vdc_href), *marked_vdc;
+	bool moved;
 
 	seen->marked_edge = "";
 	if (vcd_metadata_get(work->vcd, seen->vapp_href, &entries, &count, err))
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		id |= metadata_is(&entries[i], "cse.cluster.id", work->cluster);
-		deployment |= metadata_is(&entries[i], "cse.deployment", work->config->deployment);
-		/* A copy of the vApp may carry its marks. */
-		moved |= metadata_is(&entries[i], "cse.vdc", NULL) &&
-			 !str_eq(str_urn_uuid(entries[i].value), vdc);
-		if (metadata_is(&entries[i], "cse.edge", NULL))
-			seen->marked_edge = entries[i].value;
-	}
-	seen->marked = id && deployment && !moved;
+	seen->marked_edge = cluster_mark(entries, count, "cse.edge");
+	/* A copy of the vApp may carry its marks. */
+	marked_vdc = cluster_mark(entries, count, "cse.vdc");
+	moved = marked_vdc[0] && !str_eq(str_urn_uuid(marked_vdc), vdc);
+	seen->marked =
+		!moved && str_eq(cluster_mark(entries, count, "cse.cluster.id"), work->cluster) &&
+		str_eq(cluster_mark(entries, count, "cse.deployment"), work->config->deployment);
 	if (moved)
 		seen->vapp_doubt = "it lies in another virtual data centre";
 	if (seen->marked) {

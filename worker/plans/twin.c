@@ -113,13 +113,9 @@ static int refuse_marked(
 
 	if (vcd_metadata_get(work->vcd, vapp->href, &entries, &count, err))
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		if (str_eq(entries[i].domain, "SYSTEM") &&
-			str_eq(entries[i].key, "cse.cluster.id") &&
-			str_eq(entries[i].value, seen->twin_urn))
-			return error_set(err, ERR_DENIED, "Its vApp is a cluster's");
-	}
-	return 0;
+	if (!str_eq(cluster_mark(entries, count, "cse.cluster.id"), seen->twin_urn))
+		return 0;
+	return error_set(err, ERR_DENIED, "Its vApp is a cluster's");
 }
 
 /*
